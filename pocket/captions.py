@@ -1,0 +1,174 @@
+"""Captions: `say` puts a scene into words, differently every time; `read` finds the scene in a caption.
+
+`say` varies article, order, synonyms, and what it leaves unsaid, so that a prompt needs no fixed template. `read` is a
+longest-phrase matcher over the same vocabulary; words it does not know are passed over, as a good model passes over them.
+"""
+
+import re
+from functools import cache
+
+from pocket import catalog
+from pocket.words import (
+    BACKGROUNDS,
+    COLOURED_BACKGROUNDS,
+    COLOURS,
+    FILLERS,
+    FINE,
+    FLOURISHES,
+    OPENERS,
+    PLACES,
+    PLACES_ALONE,
+    POOR,
+    QUALITIES,
+    RELATIONS,
+    SIZES,
+    STYLES,
+)
+from pocket.world import Inventor, Scene, Thing
+
+UNSAID = 0.12  # share of captions that leave the style unsaid, and likewise the background
+
+
+def _pick(rng, options):
+    return options[rng.integers(len(options))]
+
+
+def _article(rng, words):
+    choice = rng.random()
+    if choice < 0.2:
+        return words
+    if choice < 0.27:
+        return f"the {words}"
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
+def _name(rng, thing):
+    names = catalog.synonyms(thing.concept)
+    words = [names[0] if rng.random() < 0.7 else _pick(rng, names)]
+    if thing.colour:
+        words.insert(0, thing.colour)
+    if thing.size:
+        words.insert(0, _pick(rng, SIZES[thing.size]))
+    if rng.random() < 0.15:
+        words.insert(0, _pick(rng, FILLERS))
+    return _article(rng, " ".join(words))
+
+
+def say(scene, rng):
+    """A caption for a scene; `rng` is a numpy Generator. Different calls give different wordings of the same scene."""
+    style = None if rng.random() < UNSAID else _pick(rng, STYLES[scene.style].words) if rng.random() < 0.5 else STYLES[scene.style].words[0]
+    if scene.things:
+        subject = _name(rng, scene.things[0])
+        if len(scene.things) == 2:
+            subject += f" {_pick(rng, RELATIONS[scene.relation])} {_name(rng, scene.things[1])}"
+        where = _pick(rng, BACKGROUNDS[scene.background]).format(c=scene.background_colour)
+        where = "" if rng.random() < UNSAID else where
+        place = scene.things[0].place if len(scene.things) == 1 else None
+        place = f" {_pick(rng, PLACES[place])}" if place else ""
+    else:
+        subject, where, place = _article(rng, _pick(rng, PLACES_ALONE[scene.background])), "", ""
+        subject = subject.removeprefix("a the ").replace("a mountains", "mountains")
+
+    form = rng.random()
+    comma_where = f", {where}" if where and rng.random() < 0.3 else (f" {where}" if where else "")
+    if style is None:
+        caption = f"{_pick(rng, OPENERS)}{subject}{place}{comma_where}"
+    elif form < 0.62:
+        caption = f"{_pick(rng, OPENERS)}{subject}{place}{comma_where}, {style}"
+    elif form < 0.82:
+        caption = f"{_article(rng, style)} of {subject}{place}{comma_where}"
+    else:
+        caption = f"{style}, {subject}{place}{comma_where}"
+
+    if rng.random() < 0.12:
+        caption += f", {_pick(rng, FLOURISHES)}"
+    if scene.flaw:
+        words = [_pick(rng, QUALITIES[scene.flaw])] + ([_pick(rng, POOR)] if rng.random() < 0.6 else [])
+        words = words[::-1] if rng.random() < 0.5 else words
+        caption = f"{', '.join(words)}, {caption}" if rng.random() < 0.3 else f"{caption}, {', '.join(words)}"
+    elif rng.random() < 0.4:
+        caption += "".join(f", {_pick(rng, FINE)}" for _ in range(rng.integers(1, 3)))
+    return caption
+
+
+@cache
+def _lexicon():
+    """All phrases the world knows → what they mean: `{"kind": {phrase: key}}`."""
+    lexicon = {
+        "style": {word: key for key, style in STYLES.items() for word in style.words},
+        "flaw": {word: key for key, words in QUALITIES.items() for word in words},
+        "relation": {word: key for key, words in RELATIONS.items() for word in words if word != "with"},
+        "size": {word: key for key, words in SIZES.items() for word in words},
+        "place": {word: key for key, words in PLACES.items() for word in words},
+        "colour": {colour: colour for colour in COLOURS},
+        "concept": {},
+        "background": {},
+    }
+    for name in catalog.concepts():
+        for word in catalog.synonyms(name):
+            lexicon["concept"].setdefault(word, name)
+            lexicon["concept"].setdefault(f"{word}s", name)
+    for key, phrases in BACKGROUNDS.items():
+        for phrase in phrases:
+            for colour in COLOURS if key in COLOURED_BACKGROUNDS else [None]:
+                lexicon["background"][phrase.format(c=colour)] = (key, colour)
+    for key, phrases in PLACES_ALONE.items():
+        for phrase in phrases:
+            lexicon["background"].setdefault(phrase, (key, None))
+            lexicon["background"].setdefault(re.sub("^an? ", "", phrase), (key, None))
+    lexicon["background"] |= {"rainy": ("rain", None), "city at night with neon lights": ("city", None)}
+    return lexicon
+
+
+@cache
+def _pattern():
+    phrases = {phrase: kind for kind, entries in _lexicon().items() for phrase in entries}
+    longest_first = sorted(phrases, key=len, reverse=True)
+    return re.compile(r"(?<![\w-])(" + "|".join(map(re.escape, longest_first)) + r")(?![\w-])")
+
+
+# What a phrase may be, most telling first: "sketch" is a style before it is anything else.
+_KINDS = ("style", "background", "flaw", "concept", "relation", "place", "size", "colour")
+
+
+def read(caption, rng):
+    """The scene a caption describes; what it leaves open is drawn from `rng`, a numpy Generator.
+
+    Raises:
+        ValueError: the caption names no object and no place of the world.
+    """
+    lexicon, found = _lexicon(), {"concept": [], "relation": [], "background": [], "style": [], "flaw": [], "place": []}
+    colour = size = None
+    for match in _pattern().finditer(caption.lower()):
+        phrase = match[0]
+        kind = next(k for k in _KINDS if phrase in lexicon[k])
+        value = lexicon[kind][phrase]
+        if kind == "colour":
+            colour = value
+        elif kind == "size":
+            size = value
+        elif kind == "concept":
+            found["concept"].append(Thing(value, colour, size))
+            colour = size = None
+        else:
+            found[kind].append(value)
+    if not found["concept"] and not found["background"]:
+        raise ValueError(f"{caption!r} names no object and no place of the pocket world: name one, such as a lion or a beach")
+    things = tuple(found["concept"][:2])
+    if len(things) == 1 and found["place"]:
+        things = (Thing(things[0].concept, things[0].colour, things[0].size, found["place"][0]),)
+    relation = None
+    if len(things) == 2:
+        relation = found["relation"][0] if found["relation"] else "next to"
+        if relation == "wearing" and things[1].concept not in catalog.WORN:
+            relation = "holding"
+    guess = Inventor()(rng)
+    background, background_colour = found["background"][0] if found["background"] else (guess.background, guess.background_colour)
+    return Scene(
+        things=things,
+        style=found["style"][0] if found["style"] else guess.style,
+        background=background,
+        background_colour=background_colour,
+        relation=relation,
+        flaw=found["flaw"][0] if found["flaw"] else None,
+    )
