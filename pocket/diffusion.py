@@ -1,0 +1,153 @@
+"""Stage 3, text encoder and U-Net together: noise and a caption → the latents of a picture. `python -m pocket.diffusion`.
+
+The autoencoder is frozen. Each picture is rendered, encoded, kept in a pool, and trained on a few times with ever new noise and ever
+new wording; a tenth of the captions is replaced by the empty one, which is what guidance needs.
+"""
+
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from pocket import judge as judging
+from pocket import prompts
+from pocket.captions import say
+from pocket.command import stage
+from pocket.loop import Run
+from pocket.muon import Muon, groups
+from pocket.pipeline import assemble, scheduler
+from pocket.stream import batches, to_unit
+from pocket.tokenizer import corpus, learn
+
+EMPTY_CAPTIONS = 0.1
+LOOK_MINUTES = 6  # how often to draw a sheet and measure accuracy
+LOOK_PROMPTS = 48
+
+
+class Denoiser(torch.nn.Module):
+    """Text encoder and U-Net with their loss: `(noisy latents, t, token ids, target)` → the v-loss (Salimans & Ho 2022)."""
+
+    def __init__(self, text, unet):
+        super().__init__()
+        self.text, self.unet = text, unet
+
+    def forward(self, noisy, t, ids, target):
+        """Mean squared error of the predicted velocity; latents are (B, 4, h, w), ids (B, 77), t (B,)."""
+        context = self.text(ids).last_hidden_state  # (B, 77, width)
+        return F.mse_loss(self.unet(noisy, t, context).sample.float(), target)
+
+
+class Pool:
+    """Encoded pictures with their scenes, refreshed a few at a time: each is drawn about `reuse` times before it leaves."""
+
+    def __init__(self, stream, vae, size, batch, reuse, device):
+        self.stream, self.vae, self.size, self.device = stream, vae, size, device
+        self.latents, self.scenes, self.oldest = None, [], 0
+        self.batch, self.fresh, self.debt = batch, batch / reuse, 0.0
+        for _ in range(8):
+            self._renew()
+
+    @torch.no_grad()
+    def _renew(self):
+        pictures, scenes = next(self.stream)
+        latents = self.vae.encode(to_unit(pictures, self.device)).latent_dist.sample()  # (B, 4, h, w)
+        if len(self.scenes) < self.size:
+            self.latents = latents if self.latents is None else torch.cat([self.latents, latents])
+            self.scenes += scenes
+            return
+        for latent, scene in zip(latents, scenes, strict=True):
+            self.latents[self.oldest], self.scenes[self.oldest] = latent, scene
+            self.oldest = (self.oldest + 1) % len(self.scenes)
+
+    def draw(self, rng):
+        """A batch of latents (B, 4, h, w) and the list of their scenes."""
+        self.debt += self.fresh
+        while self.debt >= self.batch:
+            self._renew()
+            self.debt -= self.batch
+        chosen = rng.integers(len(self.scenes), size=self.batch)
+        return self.latents[torch.as_tensor(chosen, device=self.device)], [self.scenes[i] for i in chosen]
+
+
+def timesteps(batch, device, generator=None):
+    """Timesteps 0…999, stratified over the batch: 40% uniform, 60% logit-normal, which favours the middle where objects take shape
+    (Esser et al. 2024, section 3.1)."""
+    u = (torch.randperm(batch, generator=generator) + torch.rand(batch, generator=generator)) / batch
+    middle = torch.special.ndtri(u.clamp(1e-4, 1 - 1e-4)).sigmoid()
+    uniform = torch.rand(batch, generator=generator) < 0.4
+    return (1000 * torch.where(uniform, u, middle)).long().clamp(0, 999).to(device)
+
+
+@contextmanager
+def averaged(average, model):
+    """Use the averaged parameters inside the `with` block."""
+    average.store(model.parameters())
+    average.copy_to(model.parameters())
+    model.eval()
+    yield
+    average.restore(model.parameters())
+    model.train()
+
+
+@torch.no_grad()
+def look(run, pipe, config, judge):
+    """Draw the first fixed prompts, log their accuracy, and keep the sheet as a PNG and in the tracker."""
+    from pocket.evaluate import contact_sheet, sample
+
+    pairs = prompts.fixed(config.mix, LOOK_PROMPTS)
+    pictures = sample(pipe, [p for p, _ in pairs], steps=15, guidance=4.0, side=config.side)
+    scores = judging.accuracy(judge, config, pictures, [s for _, s in pairs]) if judge else {}
+    run.log(**{f"accuracy_{head}": score for head, score in scores.items()})
+    sheet = contact_sheet(pictures, columns=12)
+    sheet.save(run.folder / f"sheet_{round(run.spent):04d}.png")
+    run.accelerator.get_tracker("tensorboard").writer.add_image("samples", np.asarray(sheet), run.step, dataformats="HWC")
+
+
+def train(config, folder, minutes, seed=0):
+    """Train for `minutes` and write the averaged pipeline to `folder/diffusion/model`."""
+    run = Run("diffusion", folder, minutes, config.lr, seed)
+    tokenizer = learn(corpus(), config.vocabulary)
+    vae = AutoencoderKL.from_pretrained(folder / "autoencoder" / "model").to(run.device).eval().requires_grad_(False)
+    torch.manual_seed(seed)
+    ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    text = CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), **ends, **config.text))
+    unet = UNet2DConditionModel(**config.unet)
+    denoiser = Denoiser(text, unet).to(run.device)
+    model, optimizer, average = run.begin(denoiser, Muon(groups(denoiser), lr=config.lr))
+    judge = judging.load(config, folder).to(run.device) if (folder / "judge" / "judge.safetensors").exists() else None
+
+    rank = run.accelerator.process_index
+    pool = Pool(batches(config, config.batch, seed + 20, rank, run.step), vae, config.pool, config.batch, config.reuse, run.device)
+    rng, noise_schedule, looked = np.random.default_rng([seed, rank, run.step]), scheduler(), run.spent
+    for step in run.steps(optimizer, config.batch):
+        x0, scenes = pool.draw(rng)
+        captions = ["" if rng.random() < EMPTY_CAPTIONS else say(scene, rng) for scene in scenes]
+        ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(run.device)
+        t, eps = timesteps(config.batch, run.device), torch.randn_like(x0)
+        noisy, target = noise_schedule.add_noise(x0, eps, t), noise_schedule.get_velocity(x0, eps, t)
+        loss = model(noisy, t, ids, target)
+        run.accelerator.backward(loss)
+        run.accelerator.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        average.step(denoiser.parameters())
+        if step % 50 == 0:
+            run.log(loss=loss.item())
+        if run.spent - looked > LOOK_MINUTES and run.accelerator.is_main_process:
+            looked = run.spent
+            with averaged(average, denoiser):
+                pipe = assemble(vae, text, tokenizer, unet)
+                look(run, pipe, config, judge)
+                pipe.save_pretrained(run.folder / "model")
+    if run.accelerator.is_main_process:
+        average.copy_to(denoiser.parameters())
+        assemble(vae, text.float().eval(), tokenizer, unet.float().eval()).save_pretrained(run.folder / "model")
+        print(f"diffusion: {run.samples} samples in {run.spent:.0f} minutes")
+    run.accelerator.end_training()
+
+
+if __name__ == "__main__":
+    stage(train, "diffusion_minutes")

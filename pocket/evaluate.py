@@ -1,0 +1,87 @@
+"""Measure a pocket pipeline: prompt accuracy by the judge, and the autoencoder's PSNR. `python -m pocket.evaluate`.
+
+Pictures are made for a fixed list of prompts with fixed seeds. The judge's accuracy on held-out true pictures, and on the same
+pictures after a trip through the autoencoder, are the ceilings. Writes `evaluation.json` and a sheet `evaluation.png`.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+
+from pocket import judge as judging
+from pocket import prompts
+from pocket.autoencoder import held_out_psnr
+from pocket.config import CONFIGS
+from pocket.stream import batches, to_unit
+
+
+@torch.no_grad()
+def sample(pipe, texts, steps=25, guidance=4.0, side=None, seed=0, batch=16):
+    """Pictures in −1…1, (B, 3, H, W), for `texts`; picture i starts from the noise of seed + i, whatever the batch."""
+    pipe.set_progress_bar_config(disable=True)
+    pictures = []
+    for start in range(0, len(texts), batch):
+        part = texts[start : start + batch]
+        generators = [torch.Generator("cpu").manual_seed(seed + start + i) for i in range(len(part))]
+        out = pipe(part, num_inference_steps=steps, guidance_scale=guidance, height=side, width=side, generator=generators, output_type="pt")
+        pictures.append(out.images.float().cpu() * 2 - 1)
+    return torch.cat(pictures)
+
+
+def contact_sheet(pictures, columns=10, scale=1):
+    """Pictures in −1…1, (B, 3, H, W), side by side on one PIL picture, enlarged `scale` times without smoothing."""
+    side = pictures.shape[-1] * scale
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (columns * (side + 4) - 4, rows * (side + 4) - 4), "white")
+    for i, picture in enumerate(pictures):
+        pixels = picture.add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+        sheet.paste(Image.fromarray(pixels).resize((side, side), Image.NEAREST), (i % columns * (side + 4), i // columns * (side + 4)))
+    return sheet
+
+
+def main(
+    config: Annotated[str, typer.Option(help="which configuration the model was trained with")] = "cpu",
+    folder: Annotated[Path, typer.Option(help="where the stages left their results")] = Path("build/pocket"),
+    model: Annotated[Path | None, typer.Option(help="the pipeline; default: the diffusion stage's")] = None,
+    count: Annotated[int, typer.Option(help="number of fixed prompts")] = 200,
+    steps: Annotated[int, typer.Option(help="sampling steps")] = 25,
+    guidance: Annotated[float, typer.Option(help="guidance scale")] = 4.0,
+):
+    """Score a pipeline and write the numbers and a sheet beside it."""
+    config, folder = CONFIGS[config], folder / config
+    pipe = StableDiffusionPipeline.from_pretrained(model or folder / "diffusion" / "model")
+    judge = judging.load(config, folder)
+    pairs = prompts.fixed(config.mix, count)
+    start = time.monotonic()
+    pictures = sample(pipe, [p for p, _ in pairs], steps, guidance, config.side)
+    seconds = time.monotonic() - start
+    real, scenes = next(batches(config, 512, 4321, mix=judging.alone(config.mix)))
+    real = to_unit(real)
+    with torch.no_grad():
+        through = torch.cat([pipe.vae.decode(pipe.vae.encode(x).latent_dist.mean).sample for x in real.split(64)])
+    truth = judging.labels(config, [s for _, s in pairs])
+    with torch.no_grad():
+        top5 = torch.cat([judge(x)["object"].topk(5).indices for x in pictures.split(128)])
+    results = {
+        "prompts": count, "steps": steps, "guidance": guidance, "side": config.side,
+        "accuracy": judging.accuracy(judge, config, pictures, [s for _, s in pairs]),
+        "object_top5": (top5 == truth[:, :1]).any(1).float().mean().item(),
+        "judge_on_real": judging.accuracy(judge, config, real, scenes),
+        "judge_through_autoencoder": judging.accuracy(judge, config, through, scenes),
+        "autoencoder_psnr_db": held_out_psnr(pipe.vae, config),
+        "seconds_per_picture_in_batches": seconds / count,
+        "parameters": {name: sum(p.numel() for p in getattr(pipe, name).parameters()) for name in ("vae", "text_encoder", "unet")},
+    }  # fmt: skip
+    (folder / "evaluation.json").write_text(json.dumps(results, indent=2))
+    contact_sheet(pictures[:100], 10, 128 // config.side or 1).save(folder / "evaluation.png")
+    print(json.dumps(results, indent=2))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,129 @@
+"""What every training stage shares: a run that stops on time, resumes, and survives being killed at any moment.
+
+Progress is measured in minutes, not steps, so that the same recipe fits a laptop and a short GPU lease: the learning rate warms
+up and decays along the share of the minutes that is spent, counted over all resumed parts.
+"""
+
+import json
+import math
+import shutil
+import time
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast, set_seed
+from diffusers.training_utils import EMAModel
+from tqdm.auto import tqdm
+
+
+class Run:
+    """One stage of training.
+
+    Args:
+        name: the stage; also its folder under `folder`.
+        folder: where checkpoints, logs and results go.
+        minutes: how long to train in all, resumed parts included.
+        lr: the peak learning rate.
+        seed: of the model's start and of the noise.
+        decay: "cosine" or "linear", both to zero at the end.
+        save_minutes: how often to write a checkpoint.
+    """
+
+    def __init__(self, name, folder, minutes, lr, seed=0, decay="cosine", save_minutes=3):
+        self.folder = Path(folder) / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        use_gpu = torch.cuda.is_available()
+        self.accelerator = Accelerator(mixed_precision="bf16", log_with="tensorboard", project_dir=self.folder, cpu=not use_gpu)
+        self.accelerator.init_trackers("log")
+        set_seed(seed, device_specific=True)
+        self.name, self.minutes, self.lr, self.decay, self.save_minutes = name, minutes, lr, decay, save_minutes
+        self.step, self.spent, self.samples = 0, 0.0, 0
+        self._saved = 0.0
+
+    @property
+    def device(self):
+        """Where the models live."""
+        return self.accelerator.device
+
+    @property
+    def checkpoint(self):
+        """The folder of the last checkpoint."""
+        return self.folder / "checkpoint"
+
+    def begin(self, model, optimizer):
+        """Prepare for training and load the last checkpoint, if there is one.
+
+        Args:
+            model: a module whose `forward` gives the loss.
+            optimizer: over its parameters.
+
+        Returns:
+            The prepared model, the prepared optimizer, and an `EMAModel` of the parameters with diffusers' warm-up rule.
+        """
+        average = EMAModel(model.parameters(), decay=0.9999)
+        average.to(self.device)
+        model, optimizer = self.accelerator.prepare(model, optimizer)
+        self.accelerator.register_for_checkpointing(self, average)
+        old = self.checkpoint.with_name("checkpoint.old")
+        if not self.checkpoint.exists() and old.exists():  # killed between the two renames of `save`
+            old.rename(self.checkpoint)
+        if self.checkpoint.exists():
+            self.accelerator.load_state(self.checkpoint)
+            self.accelerator.print(f"{self.name}: resumed at step {self.step}, {self.spent:.1f} of {self.minutes} minutes spent")
+        return model, optimizer, average
+
+    def state_dict(self):
+        """What Accelerate stores beside the models."""
+        return {"step": self.step, "spent": self.spent, "samples": self.samples}
+
+    def load_state_dict(self, state):
+        """Take up where the checkpoint ended."""
+        self.__dict__.update(state)
+        self._saved = self.spent
+
+    def save(self):
+        """Write a checkpoint beside the last one and rename it into its place; a kill leaves one of them whole."""
+        partial, old = self.checkpoint.with_name("checkpoint.partial"), self.checkpoint.with_name("checkpoint.old")
+        if self.accelerator.is_main_process:
+            shutil.rmtree(partial, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+        self.accelerator.save_state(partial)
+        self.accelerator.wait_for_everyone()
+        if self.accelerator.is_main_process:
+            if self.checkpoint.exists():
+                self.checkpoint.rename(old)
+            partial.rename(self.checkpoint)
+            shutil.rmtree(old, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+        self._saved = self.spent
+
+    def steps(self, optimizer, batch):
+        """Yield step numbers until the minutes are spent; sets the learning rate before each, saves and logs between them."""
+        start, before = time.monotonic(), self.spent
+        bar = tqdm(total=round(self.minutes, 2), initial=round(self.spent, 2), unit="min", desc=self.name, mininterval=5,
+                   disable=not self.accelerator.is_main_process, bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} min {postfix}")  # fmt: skip
+        while self.spent < self.minutes:
+            progress = self.spent / self.minutes
+            tail = 0.5 * (1 + math.cos(math.pi * progress)) if self.decay == "cosine" else 1 - progress
+            for group in optimizer.param_groups:
+                group["lr"] = self.lr * min(1.0, (self.step + 1) / 100) * tail
+            yield self.step
+            self.step += 1
+            self.samples += batch * self.accelerator.num_processes
+            self.spent = before + (time.monotonic() - start) / 60
+            if self.accelerator.num_processes > 1:  # one clock for all, or the learning rates would part
+                self.spent = broadcast(torch.tensor(self.spent, device=self.device)).item()
+            bar.set_postfix_str(f"step {self.step}, {self.samples / max(self.spent, 1e-6) / 60:.0f} samples/s", refresh=False)
+            bar.update(min(self.spent, self.minutes) - bar.n)
+            if self.spent - self._saved > self.save_minutes:
+                self.save()
+        self.save()
+        bar.close()
+
+    def log(self, **values):
+        """Send numbers to the tracker, and append them to `log.jsonl`, where the documentation's curves come from."""
+        self.accelerator.log(values, step=self.step)
+        if self.accelerator.is_main_process:
+            with open(self.folder / "log.jsonl", "a") as file:
+                file.write(json.dumps({"step": self.step, "minutes": round(self.spent, 3), "samples": self.samples, **values}) + "\n")
