@@ -6,14 +6,14 @@ from pocket.world import Mix
 
 # About a hundred concepts that look unlike one another, for training on two CPU cores.
 NARROW = """
-lion tiger horse unicorn dog cat fox wolf rabbit bear panda koala monkey elephant giraffe zebra cow pig mouse bat penguin owl duck
-eagle flamingo frog turtle snake crocodile dinosaur whale dolphin octopus crab shark fish butterfly bee ladybug snail
-wizard astronaut ninja scientist chef firefighter police_officer santa robot ghost alien
-rose sunflower tulip cactus palm_tree pine_tree mushroom tree apple banana strawberry watermelon pineapple carrot pizza hamburger
-doughnut ice_cream birthday_cake coffee egg avocado
-house castle tent rocket car bus bicycle motorcycle train airplane helicopter sailboat tractor ufo
-crown top_hat sun_hat glasses t-shirt dress backpack umbrella guitar violin drum soccer_ball basketball teddy_bear balloon gift
-books laptop camera candle light_bulb key hammer magic_wand trophy chair star rock snowman cube sphere pyramid
+lion tiger horse unicorn dog cat fox rabbit bear panda koala monkey elephant giraffe zebra cow pig penguin owl duck frog turtle snake
+dinosaur whale dolphin octopus fish butterfly bee ladybug spider
+wizard astronaut ninja scientist chef santa robot ghost alien
+rose sunflower cactus palm_tree pine_tree mushroom apple banana strawberry watermelon pineapple carrot pizza hamburger doughnut
+ice_cream birthday_cake coffee avocado
+house castle tent rocket car bus bicycle motorcycle helicopter sailboat train ufo
+crown top_hat sun_hat glasses backpack umbrella guitar drum soccer_ball teddy_bear balloon gift books camera candle light_bulb key
+hammer magic_wand trophy star rock snowman cube sphere
 """
 
 
@@ -90,7 +90,7 @@ CPU = Config(  # two cores: 64 px, a hundred concepts, an autoencoder that shrin
     ),
     vae=_vae((32, 64, 128), 64),
     text=_text(128, 3, 4),
-    unet=_unet((64, 160, 224), 128, 4),
+    unet=_unet((64, 128, 192), 128, 4),
     vae_batch=16, vae_lr=1e-3, batch=64, lr=1.5e-3, judge_width=32, judge_batch=64, reuse=6, pool=24_000,
 )  # fmt: skip
 GPU = Config(  # one datacentre GPU: 128 px, the whole world, an autoencoder that shrinks 8×

@@ -16,6 +16,8 @@ from accelerate.utils import broadcast, set_seed
 from diffusers.training_utils import EMAModel
 from tqdm.auto import tqdm
 
+LONGEST_STEP = 60  # seconds; a longer one means that the machine slept or the process was paused, which is not training
+
 
 class Run:
     """One stage of training.
@@ -100,7 +102,7 @@ class Run:
 
     def steps(self, optimizer, batch):
         """Yield step numbers until the minutes are spent; sets the learning rate before each, saves and logs between them."""
-        start, before = time.monotonic(), self.spent
+        last = time.monotonic()
         bar = tqdm(total=round(self.minutes, 2), initial=round(self.spent, 2), unit="min", desc=self.name, mininterval=5,
                    disable=not self.accelerator.is_main_process, bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} min {postfix}")  # fmt: skip
         while self.spent < self.minutes:
@@ -111,7 +113,9 @@ class Run:
             yield self.step
             self.step += 1
             self.samples += batch * self.accelerator.num_processes
-            self.spent = before + (time.monotonic() - start) / 60
+            now = time.monotonic()
+            self.spent += min(now - last, LONGEST_STEP) / 60
+            last = now
             if self.accelerator.num_processes > 1:  # one clock for all, or the learning rates would part
                 self.spent = broadcast(torch.tensor(self.spent, device=self.device)).item()
             bar.set_postfix_str(f"step {self.step}, {self.samples / max(self.spent, 1e-6) / 60:.0f} samples/s", refresh=False)

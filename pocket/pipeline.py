@@ -12,6 +12,7 @@ def scheduler():
         beta_schedule="scaled_linear",
         prediction_type="v_prediction",
         timestep_spacing="trailing",
+        steps_offset=1,
         clip_sample=False,
         set_alpha_to_one=False,
     )
