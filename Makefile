@@ -1,0 +1,60 @@
+SHELL := bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+SCRIPTS := $(wildcard notebooks/scripts/*.py)
+export HF_HUB_OFFLINE ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+.PHONY: help setup course test lab notebooks lint pocket bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/ready: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.10 or newer (on Debian: apt install python3 python3-venv), or name one with make PYTHON=…"; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 10) else f"Python {v[0]}.{v[1]} is too old: the course needs 3.10 or newer, name one with make PYTHON=…")'
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make environments: install its venv module (on Debian: apt install python3-venv)"; exit 1; }
+	@echo "Setting up $(VENV) from requirements.lock, once; a few minutes and about 2 GB …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+	@echo "Ready."
+
+setup: $(VENV)/ready ## install everything into .venv; every other target does this first
+
+course: $(VENV)/ready ## execute every notebook and write build/course/index.html
+	@$(RUN) -m notebooks.publish
+
+test: $(VENV)/ready ## everything CI runs: lint, tests, every notebook, every exercise
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m pytest
+	@$(RUN) -m notebooks.derive --solutions build/solutions
+	@SDLAB_STRICT=1 $(RUN) -m pytest --nbmake --nbmake-timeout=900 build/solutions
+
+lab: $(VENV)/ready ## open JupyterLab on the notebooks
+	@$(RUN) -m jupyterlab notebooks
+
+notebooks: $(VENV)/ready ## derive notebooks/*.ipynb from notebooks/scripts/*.py
+	@$(RUN) -m notebooks.derive
+
+lint: $(VENV)/ready ## format and check all Python
+	@$(RUN) -m ruff format .
+	@$(RUN) -m ruff check --fix .
+
+pocket: $(VENV)/ready ## train the pocket model anew, all stages (hours on two cores); CONFIG=gpu on a GPU
+	@$(RUN) -m pocket --config $(or $(CONFIG),cpu)
+
+bench: $(VENV)/ready ## measure speed: import, load, a picture, the world
+	@$(RUN) -m benchmarks.speed
+
+lock: $(VENV)/ready ## resolve requirements.lock anew from pyproject.toml (needs uv)
+	@uv pip compile --quiet --universal --fork-strategy requires-python --python-version 3.10 --all-extras pyproject.toml \
+	    -c <(echo torch==2.13.0) --no-header --no-annotate | grep -vE '^(nvidia-|cuda-|triton==)' > requirements.lock
+
+clean: ## remove what was built; the environment and the trained checkpoints stay
+	@rm -rf build/course build/solutions outputs .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,120 @@
+"""Ship the trained pipeline: fp16 safetensors in shards under 15 MB, with card, licence and numbers. `python -m pocket.export`.
+
+A model is shipped only if its prompt accuracy (the mean of object, style and background) is not below that of the one already there.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from diffusers import StableDiffusionPipeline
+
+from pocket.config import CONFIGS
+
+ASSETS = Path("sdlab/assets/pocket")
+CARD = """---
+license: mit
+library_name: diffusers
+pipeline_tag: text-to-image
+---
+# Pocket Stable Diffusion
+
+A Stable Diffusion small enough to ship inside a course: stock `CLIPTextModel`, `UNet2DConditionModel`, `AutoencoderKL` and
+`CLIPTokenizer`, {total:.1f} M parameters in all, {side}×{side} pixels. It draws a world of {concepts} things in {styles} styles before
+{backgrounds} backgrounds, and nothing else. It is made for learning how diffusion works, not for making pictures of the world.
+
+```python
+from diffusers import DiffusionPipeline
+pipe = DiffusionPipeline.from_pretrained("sdlab/assets/pocket")
+pipe("a lion on the beach, watercolor", num_inference_steps=25, guidance_scale={guidance}).images[0]
+```
+
+## What it was trained on
+Pictures composed by `pocket.world` from emoji drawings (Fluent Emoji, MIT; Noto Emoji, Apache 2.0; Twemoji and EmojiOne 2, CC BY 4.0; see
+`pocket/data/ATTRIBUTION.md`), with captions in English made by `pocket.captions`. Held out: everyday shoes, 5% of object × style pairs,
+5% of object × object pairs (`pocket/data/held_out.json`).
+
+## How
+Configuration `{config}`, on {hardware}. Autoencoder: {vae_minutes:.0f} min, {vae_samples:,} pictures. Judge: {judge_minutes:.0f} min, {judge_samples:,} pictures.
+Text encoder and U-Net together: {minutes:.0f} min, {samples:,} samples; v-prediction on SD's scaled-linear schedule, Muon and AdamW, bf16, moving
+average of the weights, a tenth of the captions empty. `make pocket CONFIG={config}` does it again.
+
+## Numbers
+Over {prompts} fixed prompts with fixed seeds, {steps} steps, guidance {guidance}, judged by a classifier trained on true pictures only
+(`python -m pocket.evaluate --config {config}`):
+
+| | this model | true pictures through the autoencoder | true pictures |
+|---|---|---|---|
+{rows}
+
+The object is among the judge's five likeliest in {object_top5:.0%} of the pictures (by chance: {chance5:.0%}). The autoencoder gives back held-out scenes
+at {psnr:.1f} dB PSNR.
+
+## What it cannot do
+Anything outside its world; people other than by role; writing; counting. Two things in one picture, small things and colours of things
+are weaker than the numbers above, which are for one thing a picture. At {side} pixels fine detail is lost in the autoencoder already.
+"""
+
+
+def merit(results):
+    """One number to compare two models by: the mean accuracy of object, style and background."""
+    return sum(results["accuracy"][h] for h in ("object", "style", "background")) / 3
+
+
+def _last(folder, stage):
+    lines = (folder / stage / "log.jsonl").read_text().splitlines()
+    return json.loads(lines[-1])
+
+
+def card(config, folder, results, hardware):
+    """The model card's text, every number taken from the results and the logs."""
+    columns = [results["accuracy"], results["judge_through_autoencoder"], results["judge_on_real"]]
+    rows = "\n".join(f"| {h} | " + " | ".join(f"{c[h]:.0%}" for c in columns) + " |" for h in columns[0])
+    from pocket.judge import classes
+
+    known = classes(config)
+    vae, judge, unet = (_last(folder, s) for s in ("autoencoder", "judge", "diffusion"))
+    return CARD.format(
+        total=sum(results["parameters"].values()) / 1e6, side=config.side, config=config.name, hardware=hardware, rows=rows,
+        concepts=len(known["object"]), styles=len(known["style"]), backgrounds=len(known["background"]),
+        vae_minutes=vae["minutes"], vae_samples=vae["samples"], judge_minutes=judge["minutes"], judge_samples=judge["samples"],
+        minutes=unet["minutes"], samples=unet["samples"], chance5=5 / len(known["object"]), psnr=results["autoencoder_psnr_db"],
+        **{k: results[k] for k in ("prompts", "steps", "guidance", "object_top5")},
+    )  # fmt: skip
+
+
+def main(
+    config: Annotated[str, typer.Option(help="which configuration the model was trained with")] = "cpu",
+    folder: Annotated[Path, typer.Option(help="where the stages left their results")] = Path("build/pocket"),
+    hardware: Annotated[str, typer.Option(help="what it was trained on, for the card")] = "two CPU cores",
+    assets: Annotated[Path, typer.Option(help="where the shipped model lives")] = ASSETS,
+):
+    """Convert, describe and put in place; the old model stays until the new one is whole."""
+    config, folder = CONFIGS[config], folder / config
+    results = json.loads((folder / "evaluation.json").read_text())
+    shipped = assets / "evaluation.json"
+    if shipped.exists() and merit(results) < merit(json.loads(shipped.read_text())):
+        old, new = merit(json.loads(shipped.read_text())), merit(results)
+        raise SystemExit(f"the new model's accuracy is {new:.1%}, the shipped one's {old:.1%}: train longer, a worse model is not shipped")
+    pipe = StableDiffusionPipeline.from_pretrained(folder / "diffusion" / "model", dtype=torch.float16)
+    partial = assets.with_name(assets.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    pipe.save_pretrained(partial, max_shard_size="14MB")
+    (partial / "README.md").write_text(card(config, folder, results, hardware))
+    (partial / "evaluation.json").write_text(json.dumps(results, indent=2) + "\n")
+    shutil.copy("LICENSE", partial / "LICENSE")
+    weights = list(partial.rglob("*.safetensors"))
+    sizes = [f.stat().st_size for f in weights]
+    if max(sizes) > 15e6 or sum(sizes) > 60e6:
+        raise SystemExit(f"the weights are {sum(sizes) / 1e6:.0f} MB, the largest file {max(sizes) / 1e6:.0f} MB: at most 60 and 15 may ship")
+    shutil.rmtree(assets, ignore_errors=True)
+    assets.parent.mkdir(parents=True, exist_ok=True)
+    partial.rename(assets)
+    print(f"shipped {sum(sizes) / 1e6:.1f} MB of weights to {assets}, accuracy {merit(results):.1%}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

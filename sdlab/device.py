@@ -1,0 +1,96 @@
+"""Where am I running? The device, the number format it likes, its memory, and a clock that waits for it."""
+
+import os
+import platform
+from dataclasses import dataclass
+
+import torch
+
+
+def pick(name=None):
+    """The device to compute on: `name` if given, else the first of cuda, mps, cpu that is there.
+
+    Raises:
+        ValueError: the device does not exist on this machine.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name is None:
+        return next(torch.device(kind) for kind, available in there.items() if available)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device {name!r} is not one torch knows: use 'cuda', 'mps' or 'cpu'") from error
+    if not there.get(device.type, False):
+        raise ValueError(f"device {name!r} is not on this machine: use {' or '.join(repr(k) for k, v in there.items() if v)}")
+    return device
+
+
+def default_dtype(device):
+    """float16 on a CUDA or Apple GPU, float32 on a CPU, where halves are slower and gain nothing here."""
+    return torch.float32 if torch.device(device).type == "cpu" else torch.float16
+
+
+def synchronize(device):
+    """Wait until the device has done all it was given; a GPU works on while Python goes ahead."""
+    kind = torch.device(device).type
+    if kind == "cuda":
+        torch.cuda.synchronize(device)
+    elif kind == "mps":
+        torch.mps.synchronize()
+
+
+def reset_peak(device):
+    """Start measuring peak memory anew, where the device keeps count of it."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory(device):
+    """Peak memory in bytes: on CUDA since `reset_peak`; on MPS what the driver holds now (it keeps no peak); on a CPU the most
+    this process ever held."""
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if kind == "mps":
+        return torch.mps.driver_allocated_memory()
+    import resource
+
+    unit = 1 if platform.system() == "Darwin" else 1024  # macOS counts bytes, Linux kibibytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a student should know of the machine before starting: device, name, memory in bytes, dtype, threads."""
+
+    device: str
+    name: str
+    memory: int
+    dtype: str
+    threads: int
+
+    def __str__(self):
+        return (
+            f"{self.name}: computing on {self.device} in {self.dtype}, {self.memory / 2**30:.0f} GiB of memory, "
+            f"{self.threads} threads; Python {platform.python_version()}, torch {torch.__version__}"
+        )
+
+
+def describe(name=None):
+    """The `Machine` this runs on; printing it gives one readable line."""
+    device = pick(name)
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        title, memory = properties.name, properties.total_memory
+    else:
+        title = _processor()
+        memory = torch.mps.recommended_max_memory() if device.type == "mps" else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Machine(device.type, title, memory, str(default_dtype(device)).removeprefix("torch."), torch.get_num_threads())
+
+
+def _processor():
+    try:
+        with open("/proc/cpuinfo") as lines:
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,121 @@
+"""The model table, and `load`: a name → a stock diffusers pipeline, ready on the device."""
+
+import difflib
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdlab import device as devices
+
+POCKET = Path(__file__).parent / "assets" / "pocket"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A row of the table: where the weights are and what they are. `gigabytes` is the download; `side` the native size in pixels."""
+
+    source: str
+    commit: str | None
+    licence: str
+    gigabytes: float
+    side: int
+    kind: str
+    variant: str | None = None
+
+
+MODELS = {
+    "pocket": Model(str(POCKET), None, "MIT", 0.0, 64, "text to image"),
+    "sd15": Model(
+        "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
+        "CreativeML OpenRAIL-M", 2.7, 512, "text to image", "fp16",
+    ),
+    "sdxl": Model(
+        "stabilityai/stable-diffusion-xl-base-1.0", "462165984030d82259a11f4367a4eed129e94a7b",
+        "CreativeML OpenRAIL++-M", 6.9, 1024, "text to image", "fp16",
+    ),
+}  # fmt: skip
+
+
+def load(name=None, device=None, dtype=None, local_files_only=False):
+    """Load a model as a stock diffusers pipeline.
+
+    Args:
+        name: a name of the model table, or the path of a diffusers folder. Default: the environment's `SDLAB_MODEL`, else "pocket".
+        device: "cuda", "mps" or "cpu"; default: the best there is.
+        dtype: a torch dtype; default: what the device likes.
+        local_files_only: never ask the network; a model not on this machine is then an error at once.
+
+    Returns:
+        What `DiffusionPipeline.from_pretrained` returns, on the device.
+
+    Raises:
+        ValueError: the name is not in the table and no such folder exists.
+        OSError: weights are missing, damaged, or cannot be fetched.
+    """
+    from diffusers import DiffusionPipeline
+    from diffusers.utils import logging
+
+    name = name or os.environ.get("SDLAB_MODEL") or "pocket"
+    model = _look_up(name)
+    target = devices.pick(device)
+    dtype = dtype or devices.default_dtype(target)
+    extra = {"revision": model.commit, "variant": model.variant} if model.commit else {}
+    if name == "sd15":
+        extra["safety_checker"] = None  # black squares teach nothing; the course's prompts are tame
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        pipe = DiffusionPipeline.from_pretrained(
+            model.source, dtype=dtype, use_safetensors=True, local_files_only=local_files_only or not model.commit, **extra
+        )  # fmt: skip
+    except Exception as error:
+        raise OSError(_remedy(name, model, error)) from error
+    finally:
+        logging.set_verbosity(verbosity)
+    return pipe.to(target)
+
+
+def _look_up(name):
+    if name in MODELS:
+        return MODELS[name]
+    if Path(name).is_dir():
+        return Model(str(Path(name).resolve()), None, "unknown", 0.0, 0, "text to image")
+    near = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(MODELS)}, or give the path of a diffusers folder"
+    raise ValueError(f"model {name!r} is not in the model table and no such folder exists: {hint}")
+
+
+def _remedy(name, model, error):
+    if model.commit:
+        return (
+            f"model {name!r} ({model.source}) could not be loaded from the Hub or its cache: connect to the network for a first "
+            f"download of {model.gigabytes} GB, or use the pocket model with sdlab.load('pocket')"
+        )
+    missing = [part for part in ("model_index.json", "unet", "vae", "text_encoder", "tokenizer") if not (Path(model.source) / part).exists()]
+    state = f"{', '.join(missing)} missing" if missing else f"a file is damaged or incomplete: {str(error).splitlines()[0][:160]}"
+    again = "install sdlab again, or `git checkout -- sdlab/assets`" if name == "pocket" else "copy the folder again"
+    return f"the weights in {model.source} cannot be read ({state}): {again}"
+
+
+def name_of(pipe):
+    """The model table's name of a loaded pipeline, or the place it was loaded from."""
+    source = str(pipe.config.get("_name_or_path", ""))
+    for name, model in MODELS.items():
+        if source == model.source or (not model.commit and source and Path(source) == Path(model.source)):
+            return name
+    return source
+
+
+def native_side(pipe):
+    """The size in pixels the model was trained at: its latent side times the autoencoder's factor."""
+    return pipe.unet.config.sample_size * pipe.vae_scale_factor
+
+
+def fingerprint(pipe):
+    """Ten hexadecimal digits that tell two U-Nets apart, from their weights; the "model hash" of a picture's text."""
+    digest = hashlib.sha256()
+    for name, tensor in pipe.unet.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().flatten()[:64].float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:10]

@@ -1,0 +1,120 @@
+"""Show pictures with the parameters that made them: one, a row, a grid, a film strip of the denoising."""
+
+import textwrap
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from sdlab.generate import Generation, decode
+
+INK, FAINT = "#222831", "#6b7280"
+CELL = 2.1  # inches a small picture takes
+STYLE = {
+    "figure.dpi": 110, "figure.facecolor": "white", "font.size": 10, "text.color": INK, "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT, "xtick.color": FAINT, "ytick.color": FAINT, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.titlesize": 10, "axes.prop_cycle": plt.cycler(color=["#2563eb", "#e8590c", "#2b8a3e", "#9c36b5", "#c92a2a", "#0b7285"]),
+}  # fmt: skip
+
+
+def use_style():
+    """The course's look for every later plot: quiet axes, six colours that are told apart in print and by the colour-blind."""
+    plt.rcParams.update(STYLE)
+
+
+def grid(images, titles=None, columns=None, cell=CELL, title=None):
+    """Images side by side, each under its title.
+
+    Args:
+        images: PIL images or arrays (H, W, 3) in 0…255; all of one size.
+        titles: a text for each, or None.
+        columns: how many in a row; default: all up to six.
+        cell: inches a picture takes.
+        title: a heading over all.
+
+    Returns:
+        The matplotlib figure.
+    """
+    columns = columns or min(len(images), 6)
+    rows = -(-len(images) // columns)
+    titles = list(titles) if titles is not None else [None] * len(images)
+    lines = max((text.count("\n") + 1 for text in titles if text), default=0)
+    above = 0.45 if title else 0.02
+    height = rows * (cell + 0.2 * lines + 0.08) + above
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(rows, columns, figsize=(columns * cell, height), squeeze=False)
+        for axis in axes.flat:
+            axis.axis("off")
+        for axis, image, text in zip(axes.flat, images, titles, strict=False):
+            pixels = np.asarray(image)
+            crisp = pixels.shape[0] < 200  # a small picture is enlarged pixel by pixel, so that it is seen as it is
+            axis.imshow(pixels, interpolation="nearest" if crisp else "antialiased")
+            if text:
+                axis.set_title(text, pad=4)
+        figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=1 - (above + 0.2 * lines) / height, wspace=0.05, hspace=0.1 + 0.1 * lines)
+        if title:
+            figure.suptitle(title, fontsize=12, y=1 - 0.12 / height, va="top")
+    plt.close(figure)  # the notebook shows what a cell returns; closing keeps it from being shown twice
+    return figure
+
+
+def show(*generations, title=None):
+    """Generations side by side, each with what differs between them; a single one with all its parameters.
+
+    Returns:
+        The matplotlib figure.
+    """
+    generations = [g for item in generations for g in (item if isinstance(item, list | tuple) else [item])]
+    if not generations or not all(isinstance(g, Generation) for g in generations):
+        raise TypeError("show takes Generations, as sdlab.generate returns them: for plain pictures use sdlab.grid")
+    if len(generations) == 1:
+        one = generations[0]
+        heading = title or "\n".join(textwrap.wrap(one.recipe.prompt, 60))
+        seeds = [f"seed {one.recipe.seed + i}" for i in range(len(one.images))] if len(one.images) > 1 else None
+        figure = grid(one.images, seeds, cell=3.0 if len(one.images) == 1 else CELL, title=None)
+        figure.text(0.5, 0.0, f"{heading}\n{caption(one)}", ha="center", va="top", fontsize=9, color=FAINT)
+        return figure
+    images, titles = [], []
+    differing = _differing([g.recipe for g in generations])
+    for generation in generations:
+        for index, image in enumerate(generation.images):
+            images.append(image)
+            values = {n: getattr(generation.recipe, n) for n in differing}
+            if len(generation.images) > 1:
+                values["seed"] = generation.recipe.seed + index
+            titles.append("\n".join("\n".join(textwrap.wrap(_say(n, v), 26)) for n, v in values.items()))
+    return grid(images, titles, title=title)
+
+
+def caption(generation):
+    """The parameters of a generation in one line."""
+    r = generation.recipe
+    size = f"{r.width}×{r.height}"
+    return f"{r.steps} steps · guidance {r.guidance:g} · seed {r.seed} · {r.sampler} · {size} · {r.model} · {generation.seconds:.1f} s"
+
+
+def _differing(recipes):
+    names = recipes[0].to_dict()
+    return [n for n in names if len({getattr(r, n) for r in recipes}) > 1]
+
+
+def _say(name, value):
+    return f"{value}" if name in ("prompt", "sampler", "model") else f"{name.replace('_', ' ')} {value:g}" if isinstance(value, int | float) else f"{name.replace('_', ' ')}: {value or '(none)'}"
+
+
+def film_strip(pipe, generation, frames=8):
+    """The latents of a generation, decoded at evenly spaced steps: noise turning into the first picture.
+
+    Args:
+        pipe: the pipeline that made it; its autoencoder decodes.
+        generation: made with `keep_latents=True`.
+        frames: how many to show.
+
+    Returns:
+        The matplotlib figure.
+    """
+    if not generation.latents:
+        raise ValueError("this generation kept no latents: make it with sdlab.generate(pipe, recipe, keep_latents=True)")
+    last = len(generation.latents) - 1
+    chosen = sorted({round(i) for i in np.linspace(0, last, frames)})
+    images = [decode(pipe, generation.latents[i][:1])[0] for i in chosen]
+    return grid(images, [f"step {i + 1}" for i in chosen], columns=len(chosen), cell=1.6)
