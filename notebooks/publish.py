@@ -85,7 +85,9 @@ def main():
         nbformat.write(notebook, OUT / f"{script.stem}.ipynb")
         cards.append((script.stem, _title(notebook), _motivation(notebook), _first_picture(notebook), seconds))
         print(f"{script.stem}: {seconds:.0f} s")
-    body = "<h1>Stable Diffusion Lab</h1><p class='lead'>How pictures are made from noise, one running cell at a time.</p><div class='cards'>"
+    body = (
+        "<h1>Stable Diffusion Lab</h1><p class='lead'>How pictures are made from noise, one running cell at a time.</p><div class='cards'>"
+    )
     for stem, title, motivation, picture, seconds in cards:
         image = f'<img alt="" src="data:image/png;base64,{picture}">' if picture else ""
         body += (

@@ -98,7 +98,10 @@ def mountains(rng, side, colour):
         for x in rng.uniform(-0.1, 1.1, 3) * side:
             half, top = side * rng.uniform(0.2, 0.34), shore - side * depth * rng.uniform(0.9, 1.4)
             draw.polygon([(x - half, shore), (x, top), (x + half, shore)], fill=shade(rng, tone, 5))
-            draw.polygon([(x - half * 0.28, top + (shore - top) * 0.28), (x, top), (x + half * 0.28, top + (shore - top) * 0.28)], fill=(250, 250, 252))
+            draw.polygon(
+                [(x - half * 0.28, top + (shore - top) * 0.28), (x, top), (x + half * 0.28, top + (shore - top) * 0.28)],
+                fill=(250, 250, 252),
+            )
             draw.polygon([(x - half, shore), (x, 2 * shore - top - (shore - top) * 0.3), (x + half, shore)], fill=(62, 115, 160))
     draw.rectangle((0, shore - side * 0.015, side, shore + side * 0.01), fill=shade(rng, (75, 130, 75)))
     return picture
@@ -139,7 +142,10 @@ def snow(rng, side, colour):
     draw, ground = ImageDraw.Draw(picture), side * rng.uniform(0.6, 0.7)
     for x in rng.uniform(0, side, 5):
         h = side * rng.uniform(0.15, 0.28)
-        draw.polygon([(x - h * 0.35, ground + side * 0.03), (x, ground - h), (x + h * 0.35, ground + side * 0.03)], fill=shade(rng, (70, 105, 100), 8))
+        draw.polygon(
+            [(x - h * 0.35, ground + side * 0.03), (x, ground - h), (x + h * 0.35, ground + side * 0.03)],
+            fill=shade(rng, (70, 105, 100), 8),
+        )
     draw.ellipse((-side * 0.4, ground - side * 0.04, side * 0.9, side * 1.6), fill=(246, 249, 253))
     draw.ellipse((side * 0.2, ground, side * 1.5, side * 1.6), fill=(236, 242, 250))
     for x, y in rng.uniform(0, side, (40, 2)):

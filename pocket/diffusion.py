@@ -74,7 +74,8 @@ class Pool:
 
 def timesteps(batch, device, generator=None):
     """Timesteps 0…999, stratified over the batch: 40% uniform, 60% logit-normal, which favours the middle where objects take shape
-    (Esser et al. 2024, section 3.1)."""
+    (Esser et al. 2024, section 3.1).
+    """
     u = (torch.randperm(batch, generator=generator) + torch.rand(batch, generator=generator)) / batch
     middle = torch.special.ndtri(u.clamp(1e-4, 1 - 1e-4)).sigmoid()
     uniform = torch.rand(batch, generator=generator) < 0.4

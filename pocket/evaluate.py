@@ -29,7 +29,9 @@ def sample(pipe, texts, steps=25, guidance=4.0, side=None, seed=0, batch=16):
     for start in range(0, len(texts), batch):
         part = texts[start : start + batch]
         generators = [torch.Generator("cpu").manual_seed(seed + start + i) for i in range(len(part))]
-        out = pipe(part, num_inference_steps=steps, guidance_scale=guidance, height=side, width=side, generator=generators, output_type="pt")
+        out = pipe(
+            part, num_inference_steps=steps, guidance_scale=guidance, height=side, width=side, generator=generators, output_type="pt"
+        )
         pictures.append(out.images.float().cpu() * 2 - 1)
     return torch.cat(pictures)
 

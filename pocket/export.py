@@ -38,9 +38,11 @@ Pictures composed by `pocket.world` from emoji drawings (Fluent Emoji, MIT; Noto
 5% of object × object pairs (`pocket/data/held_out.json`).
 
 ## How
-Configuration `{config}`, on {hardware}. Autoencoder: {vae_minutes:.0f} min, {vae_samples:,} pictures. Judge: {judge_minutes:.0f} min, {judge_samples:,} pictures.
-Text encoder and U-Net together: {minutes:.0f} min, {samples:,} samples; v-prediction on SD's scaled-linear schedule, Muon and AdamW, bf16, moving
-average of the weights, a tenth of the captions empty. `make pocket CONFIG={config}` does it again.
+Configuration `{config}`, on {hardware}.
+Autoencoder: {vae_minutes:.0f} min, {vae_samples:,} pictures. Judge: {judge_minutes:.0f} min, {judge_samples:,} pictures.
+Text encoder and U-Net together: {minutes:.0f} min, {samples:,} samples.
+The objective is v-prediction on SD's scaled-linear schedule; the optimizer Muon and AdamW; bf16; the weights' moving average is shipped;
+a tenth of the captions was empty. `make pocket CONFIG={config}` does it again.
 
 ## Numbers
 Over {prompts} fixed prompts with fixed seeds, {steps} steps, guidance {guidance}, judged by a classifier trained on true pictures only
@@ -50,8 +52,8 @@ Over {prompts} fixed prompts with fixed seeds, {steps} steps, guidance {guidance
 |---|---|---|---|
 {rows}
 
-The object is among the judge's five likeliest in {object_top5:.0%} of the pictures (by chance: {chance5:.0%}). The autoencoder gives back held-out scenes
-at {psnr:.1f} dB PSNR.
+The object is among the judge's five likeliest in {object_top5:.0%} of the pictures (by chance: {chance5:.0%}).
+The autoencoder gives back held-out scenes at {psnr:.1f} dB PSNR.
 
 ## What it cannot do
 Anything outside its world; people other than by role; writing; counting. Two things in one picture, small things and colours of things
@@ -109,7 +111,9 @@ def main(
     weights = list(partial.rglob("*.safetensors"))
     sizes = [f.stat().st_size for f in weights]
     if max(sizes) > 15e6 or sum(sizes) > 60e6:
-        raise SystemExit(f"the weights are {sum(sizes) / 1e6:.0f} MB, the largest file {max(sizes) / 1e6:.0f} MB: at most 60 and 15 may ship")
+        raise SystemExit(
+            f"the weights are {sum(sizes) / 1e6:.0f} MB, the largest file {max(sizes) / 1e6:.0f} MB: at most 60 and 15 may ship"
+        )
     shutil.rmtree(assets, ignore_errors=True)
     assets.parent.mkdir(parents=True, exist_ok=True)
     partial.rename(assets)

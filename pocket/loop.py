@@ -18,6 +18,8 @@ from tqdm.auto import tqdm
 
 LONGEST_STEP = 60  # seconds; a longer one means that the machine slept or the process was paused, which is not training
 
+BAR = "{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} min {postfix}"
+
 
 class Run:
     """One stage of training.
@@ -104,7 +106,7 @@ class Run:
         """Yield step numbers until the minutes are spent; sets the learning rate before each, saves and logs between them."""
         last = time.monotonic()
         bar = tqdm(total=round(self.minutes, 2), initial=round(self.spent, 2), unit="min", desc=self.name, mininterval=5,
-                   disable=not self.accelerator.is_main_process, bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} min {postfix}")  # fmt: skip
+                   disable=not self.accelerator.is_main_process, bar_format=BAR)  # fmt: skip
         while self.spent < self.minutes:
             progress = self.spent / self.minutes
             tail = 0.5 * (1 + math.cos(math.pi * progress)) if self.decay == "cosine" else 1 - progress

@@ -34,14 +34,57 @@ REQUIRED = set(PACKAGES) - {"emojione"}  # the oldest set lacks the newer emoji;
 EMOJIONE_DIFFERS = {"cricket"}  # there it is the game
 
 # Subgroups of emojibase that are things one can draw in a scene.
-THINGS = """animal-mammal animal-bird animal-amphibian animal-reptile animal-marine animal-bug plant-flower plant-other
-food-fruit food-vegetable food-prepared food-asian food-sweet drink dishware place-geographic place-building place-religious
-place-other transport-ground transport-water transport-air sky-weather event award-medal sport game arts-crafts clothing
-music musical-instrument phone computer light-video book-paper money writing lock tool science medical household
-other-object hotel""".split()
+THINGS = [
+    "animal-mammal",
+    "animal-bird",
+    "animal-amphibian",
+    "animal-reptile",
+    "animal-marine",
+    "animal-bug",
+    "plant-flower",
+    "plant-other",
+    "food-fruit",
+    "food-vegetable",
+    "food-prepared",
+    "food-asian",
+    "food-sweet",
+    "drink",
+    "dishware",
+    "place-geographic",
+    "place-building",
+    "place-religious",
+    "place-other",
+    "transport-ground",
+    "transport-water",
+    "transport-air",
+    "sky-weather",
+    "event",
+    "award-medal",
+    "sport",
+    "game",
+    "arts-crafts",
+    "clothing",
+    "music",
+    "musical-instrument",
+    "phone",
+    "computer",
+    "light-video",
+    "book-paper",
+    "money",
+    "writing",
+    "lock",
+    "tool",
+    "science",
+    "medical",
+    "household",
+    "other-object",
+    "hotel",
+]
 PEOPLE = """astronaut|scientist|ninja|police officer|detective|guard|construction worker|prince|princess|farmer|cook|mechanic|
 singer|artist|pilot|firefighter|judge|teacher|student|health worker|superhero|mage|fairy|vampire|mermaid|elf|genie|zombie|
-troll|Santa Claus|skier|snowboarder|person surfing|person biking|person swimming|woman dancing|man dancing|baby""".replace("\n", "").split("|")
+troll|Santa Claus|skier|snowboarder|person surfing|person biking|person swimming|woman dancing|man dancing|baby""".replace("\n", "").split(
+    "|"
+)
 FACES = ["robot", "ghost", "alien", "alien monster"]
 SIGNS = re.compile(
     r"moon face|sun with face|quarter moon|gibbous|waxing|new moon|suit$|mahjong|joker|flower playing|ticket|medal$|ribbon|rosette"
@@ -148,8 +191,10 @@ def solids(style):
         "cube": f'<g {line}><path fill="{light}" d="M50 6 92 26 50 46 8 26z"/><path fill="{mid}" d="M8 26 50 46V96L8 76z"/>'
         f'<path fill="{dark}" d="M92 26 50 46V96L92 76z"/></g>',
         "sphere": f'<g {line}><circle cx="50" cy="50" r="44" fill="{ball}"/>{shade if line == "" else ""}</g>',
-        "pyramid": f'<g {line}><path fill="{light if not glossy else side}" d="M50 6 6 80 56 96z"/><path fill="{dark}" d="M50 6 56 96 94 76z"/></g>',
-        "cylinder": f'<g {line}><path fill="{side}" d="M14 18V82a36 13 0 0 0 72 0V18z"/><ellipse cx="50" cy="18" rx="36" ry="13" fill="{light}"/></g>',
+        "pyramid": f'<g {line}><path fill="{light if not glossy else side}" d="M50 6 6 80 56 96z"/>'
+        f'<path fill="{dark}" d="M50 6 56 96 94 76z"/></g>',
+        "cylinder": f'<g {line}><path fill="{side}" d="M14 18V82a36 13 0 0 0 72 0V18z"/>'
+        f'<ellipse cx="50" cy="18" rx="36" ry="13" fill="{light}"/></g>',
         "cone": f'<g {line}><path fill="{side}" d="M50 4 12 80a38 14 0 0 0 76 0z"/></g>',
     }
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100" width="{SIDE}" height="{SIDE}">'

@@ -30,7 +30,9 @@ def _collate(items):
 def batches(config, size, *seed, mix=None):
     """Endless batches `(pictures, scenes)`: uint8 (size, 3, side, side) and a list. `seed` is any whole numbers."""
     data = Scenes(mix or config.mix, config.side, seed)
-    return iter(DataLoader(data, batch_size=size, num_workers=config.workers, collate_fn=_collate, prefetch_factor=4 if config.workers else None))
+    return iter(
+        DataLoader(data, batch_size=size, num_workers=config.workers, collate_fn=_collate, prefetch_factor=4 if config.workers else None)
+    )
 
 
 def to_unit(pictures, device="cpu"):

@@ -66,6 +66,7 @@ def paste(picture, thing, emoji_set, x, y, extent):
 
 def _spots(rng, scene):
     """Where each thing goes: a list of (x, y, extent), back to front in the order of `scene.things`."""
+
     def near(centre, spread=0.03):
         return centre + rng.uniform(-spread, spread)
 
@@ -120,7 +121,7 @@ def draw(scene, seed, side=128):
         for index in order:
             if spots[index] is None:
                 x, y, extent = spots[0]
-                width, height = _extent(scene.things[0], emoji_set, extent)
+                height = _height(scene.things[0], emoji_set, extent)
                 if catalog.WORN[scene.things[1].concept] == "head":
                     paste(picture, scene.things[1], emoji_set, x, y - height * 0.5, extent * rng.uniform(0.48, 0.56))
                 else:
@@ -132,9 +133,9 @@ def draw(scene, seed, side=128):
     return SPOILERS[scene.flaw](rng, picture) if scene.flaw else picture
 
 
-def _extent(thing, emoji_set, extent):
+def _height(thing, emoji_set, extent):
     height, width = catalog.sprite(thing.concept, emoji_set).shape[:2]
-    return extent * width / max(width, height), extent * height / max(width, height)
+    return extent * height / max(width, height)
 
 
 @dataclass(frozen=True)

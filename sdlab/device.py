@@ -47,7 +47,8 @@ def reset_peak(device):
 
 def peak_memory(device):
     """Peak memory in bytes: on CUDA since `reset_peak`; on MPS what the driver holds now (it keeps no peak); on a CPU the most
-    this process ever held."""
+    this process ever held.
+    """
     kind = torch.device(device).type
     if kind == "cuda":
         return torch.cuda.max_memory_allocated(device)

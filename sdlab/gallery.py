@@ -85,7 +85,9 @@ def _save_one(generation, index, folder):
             os.fsync(file.fileno())
         return _settle(partial, folder, stem)
     except OSError as error:
-        raise OSError(f"{folder / stem}.png could not be written ({error.strerror or error}): free space or choose another folder") from error
+        raise OSError(
+            f"{folder / stem}.png could not be written ({error.strerror or error}): free space or choose another folder"
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
 

@@ -92,7 +92,9 @@ def _remedy(name, model, error):
             f"model {name!r} ({model.source}) could not be loaded from the Hub or its cache: connect to the network for a first "
             f"download of {model.gigabytes} GB, or use the pocket model with sdlab.load('pocket')"
         )
-    missing = [part for part in ("model_index.json", "unet", "vae", "text_encoder", "tokenizer") if not (Path(model.source) / part).exists()]
+    missing = [
+        part for part in ("model_index.json", "unet", "vae", "text_encoder", "tokenizer") if not (Path(model.source) / part).exists()
+    ]
     state = f"{', '.join(missing)} missing" if missing else f"a file is damaged or incomplete: {str(error).splitlines()[0][:160]}"
     again = "install sdlab again, or `git checkout -- sdlab/assets`" if name == "pocket" else "copy the folder again"
     return f"the weights in {model.source} cannot be read ({state}): {again}"

@@ -50,7 +50,9 @@ def grid(images, titles=None, columns=None, cell=CELL, title=None):
             axis.imshow(pixels, interpolation="nearest" if crisp else "antialiased")
             if text:
                 axis.set_title(text, pad=4)
-        figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=1 - (above + 0.2 * lines) / height, wspace=0.05, hspace=0.1 + 0.1 * lines)
+        figure.subplots_adjust(
+            left=0.01, right=0.99, bottom=0.01, top=1 - (above + 0.2 * lines) / height, wspace=0.05, hspace=0.1 + 0.1 * lines
+        )
         if title:
             figure.suptitle(title, fontsize=12, y=1 - 0.12 / height, va="top")
     plt.close(figure)  # the notebook shows what a cell returns; closing keeps it from being shown twice
@@ -98,7 +100,13 @@ def _differing(recipes):
 
 
 def _say(name, value):
-    return f"{value}" if name in ("prompt", "sampler", "model") else f"{name.replace('_', ' ')} {value:g}" if isinstance(value, int | float) else f"{name.replace('_', ' ')}: {value or '(none)'}"
+    return (
+        f"{value}"
+        if name in ("prompt", "sampler", "model")
+        else f"{name.replace('_', ' ')} {value:g}"
+        if isinstance(value, int | float)
+        else f"{name.replace('_', ' ')}: {value or '(none)'}"
+    )
 
 
 def film_strip(pipe, generation, frames=8):
