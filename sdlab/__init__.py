@@ -8,14 +8,13 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-_WHERE = {
+_MODULES = ("anatomy", "device", "diagrams", "gallery", "models", "plots", "samplers")
+_NAMES = {
     "Recipe": "recipe",
-    "Generation": "generate",
-    "generate": "generate",
+    "Generation": "generation",
+    "generate": "generation",
     "load": "models",
     "MODELS": "models",
-    "device": "device",
-    "anatomy": "anatomy",
     "show": "plots",
     "grid": "plots",
     "film_strip": "plots",
@@ -24,16 +23,15 @@ _WHERE = {
     "reproduce": "gallery",
     "exercise": "lesson",
 }
-__all__ = list(_WHERE)
+__all__ = [*_NAMES, *_MODULES]
 
 
 def __getattr__(name):
-    if name not in _WHERE:
-        raise AttributeError(f"sdlab has no {name!r}: it has {', '.join(__all__)}")
-    module = import_module(f"sdlab.{_WHERE[name]}")
-    value = module if name == _WHERE[name] and not hasattr(module, name) else getattr(module, name)
-    globals()[name] = value
-    return value
+    if name in _MODULES:
+        return import_module(f"sdlab.{name}")
+    if name in _NAMES:
+        return getattr(import_module(f"sdlab.{_NAMES[name]}"), name)
+    raise AttributeError(f"sdlab has no {name!r}: it has {', '.join(__all__)}")
 
 
 def __dir__():

@@ -169,7 +169,7 @@ def word_maps(pipe, recipe):
     Returns:
         The `Generation`, and `{word: map}` with maps (h, w) of the finest cross-attention, scaled to at most 1.
     """
-    from sdlab.generate import generate
+    from sdlab.generation import generate
 
     with watching(pipe.unet) as kept:
         generation = generate(pipe, recipe, progress=False)

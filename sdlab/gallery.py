@@ -137,7 +137,7 @@ def reproduce(file, pipe=None):
     Returns:
         The new `Generation`.
     """
-    from sdlab.generate import generate
+    from sdlab.generation import generate
     from sdlab.models import load
 
     recipe = read(file)

@@ -5,7 +5,7 @@ import textwrap
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sdlab.generate import Generation, decode
+from sdlab.generation import Generation, decode
 
 INK, FAINT = "#222831", "#6b7280"
 CELL = 2.1  # inches a small picture takes

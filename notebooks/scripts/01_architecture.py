@@ -1,0 +1,282 @@
+# %% [markdown]
+# # 01 · Architecture tour
+#
+# A Stable Diffusion is five parts that pass a sentence and some noise from hand to hand. In this notebook you open each part, see what
+# goes in and what comes out, and in the end you write the loop that connects them yourself. It gives the same picture as the
+# library's, to the last bit.
+#
+# **You will be able to** name the five parts and what each one turns into what, read a U-Net's shapes, see which word is looked at where,
+# and write the sampling loop.
+#
+# | | pocket model (default) | SD 1.5 (`SDLAB_MODEL=sd15`) |
+# |---|---|---|
+# | time for this notebook | about a minute on two CPU cores | a few minutes on a GPU |
+# | memory | 3 GB | 6 GB on the GPU |
+# | download | none | 2.7 GB, once |
+
+# %%
+import matplotlib.pyplot as plt
+import torch
+
+import sdlab
+from sdlab import anatomy, diagrams
+from sdlab.generation import decode
+
+pipe = sdlab.load()
+sdlab.plots.use_style()
+print(sdlab.device.describe())
+
+# %% [markdown]
+# ## The five parts
+#
+# **Text → tokens → embeddings → denoised latents → picture.** The *tokenizer* cuts the sentence into numbers. The *text encoder* turns them
+# into vectors that carry meaning. The *U-Net* takes noise away from a small grid of numbers, the latents, again and again, looking at
+# those vectors. The *scheduler* says how much noise there is at each step. The *VAE* (variational autoencoder) turns the latents into pixels.
+
+# %%
+for part, (kind, count) in anatomy.parts(pipe).items():
+    print(f"{part:14s}{kind:26s}{count / 1e6:8.2f} M parameters" if count else f"{part:14s}{kind:26s}       nothing to learn")
+
+# %% [markdown]
+# How big are the real ones? We build SD 1.5 and SDXL on torch's *meta* device. It holds shapes but no numbers, so that 3.4 billion
+# parameters take no memory, and they can be counted here instead of quoted.
+
+# %%
+real = {name: anatomy.on_paper(name) for name in ("sd15", "sdxl")}
+for name, modules in real.items():
+    counts = {part: anatomy.parameters(module) for part, module in modules.items()}
+    print(f"{name}: " + ", ".join(f"{part} {count / 1e6:,.1f} M" for part, count in counts.items()))
+    print(f"      in all {sum(counts.values()) / sum(c for _, c in anatomy.parts(pipe).values()):,.0f} times the model you just loaded")
+
+# %% [markdown]
+# The classes are the same, and so is the plan. Only widths and depths differ. These are the numbers that fix the plan:
+
+# %%
+text, unet, vae, steps = pipe.text_encoder.config, pipe.unet.config, pipe.vae.config, pipe.scheduler.config
+print(f"vocabulary {text.vocab_size:,}, at most {text.max_position_embeddings} tokens, embeddings of {text.hidden_size} numbers")
+print(f"latents {unet.in_channels}×{unet.sample_size}×{unet.sample_size}, the picture {pipe.vae_scale_factor} times as wide and high")
+print(f"{steps.num_train_timesteps} levels of noise in training; the U-Net predicts {steps.prediction_type}")
+
+# %% [markdown]
+# ## 1 · The tokenizer
+#
+# It cuts a sentence into pieces from a fixed vocabulary: frequent words whole, rare ones in parts. `</w>` marks the end of a word. A start
+# and an end token are put around them, and the rest of the 77 places is filled up.
+#
+# > **Predict.** Which of these words does the tokenizer know as one piece: *lion*, *umbrella*, *photosynthesis*?
+
+# %%
+prompt = "a lion next to an umbrella on the beach, oil painting"
+ids = pipe.tokenizer(prompt, padding="max_length", return_tensors="pt").input_ids
+print("pieces:", pipe.tokenizer.tokenize(prompt))
+print("photosynthesis:", pipe.tokenizer.tokenize("photosynthesis"))
+print(f"ids {tuple(ids.shape)}:", ids[0, :16].tolist(), "…")
+
+# %% [markdown]
+# ## 2 · The text encoder
+#
+# It is a *transformer*. Each token's vector is changed by the tokens before it, never by those behind it. That can be measured: change
+# one word, and see from where on the vectors differ.
+
+
+# %%
+@torch.no_grad()
+def embed(sentence):
+    """The text encoder's output for a sentence: (77, width)."""
+    ids = pipe.tokenizer(sentence, padding="max_length", return_tensors="pt").input_ids
+    return pipe.text_encoder(ids.to(pipe.device))[0][0].float().cpu()
+
+
+pieces = pipe.tokenizer.tokenize("a lion on the beach, oil painting")
+change = (embed("a lion on the beach, oil painting") - embed("a lion in the beach, oil painting")).norm(dim=-1)  # (77,)
+figure, axis = plt.subplots(figsize=(7, 2.4))
+axis.bar(range(len(pieces) + 2), change[: len(pieces) + 2])
+axis.set_xticks(range(len(pieces) + 2), ["start", *[p.removesuffix("</w>") for p in pieces], "end"])
+axis.set_ylabel("change of the vector")
+print("changed before the new word:", int((change[:3] > 1e-5).sum()), "of 3; from it on:", int((change[3:] > 1e-5).sum()), "of 74")
+
+# %% [markdown]
+# The word *on* became *in*. Nothing before it changed, and everything from it on did, even the empty places at the end. The U-Net looks at all
+# 77 vectors. So the last ones, which have seen the whole sentence, count as much as the first.
+#
+# ## 3 · The U-Net
+#
+# It takes a noisy latent, the noise level, and the 77 vectors, and predicts how to clean the latent. On the way the grid becomes smaller and
+# the channels more, then the same in reverse. We put a hook on each block and note what comes out.
+
+# %%
+diagrams.levels(anatomy.trace(pipe.unet), "the loaded model's U-Net: channels × height × width, and parameters")
+
+# %%
+diagrams.levels(anatomy.trace(real["sd15"]["unet"]), "SD 1.5")
+
+# %%
+diagrams.levels(anatomy.trace(real["sdxl"]["unet"]), "SDXL")
+
+# %% [markdown]
+# One set of weights serves every noise level. The level $t$ enters as a *time embedding*: sines and cosines of $t$ at many frequencies. Each
+# row below is one level, each column one frequency. Near levels have similar rows, far ones do not.
+
+# %%
+with torch.no_grad():
+    rows = pipe.unet.time_proj(torch.arange(0, 1000, 5)).float()  # (200, width)
+figure, axis = plt.subplots(figsize=(7, 2.6))
+axis.imshow(rows, aspect="auto", cmap="RdBu", extent=(0, rows.shape[1], 995, 0), interpolation="nearest")
+axis.set(xlabel="number in the embedding", ylabel="noise level t")
+near = torch.nn.functional.cosine_similarity(rows[:-1], rows[1:]).mean()
+far = torch.nn.functional.cosine_similarity(rows[:100], rows[100:]).mean()
+print(f"similarity of levels 5 apart: {near:.2f}; 500 apart: {far:.2f}")
+
+# %% [markdown]
+# ### Where does it look for each word?
+#
+# In *cross-attention* every cell of the grid asks all 77 vectors how much each concerns it. With the cell's query $q$ and the tokens' keys
+# $k_j$, each of $d$ numbers, token $j$ gets the weight
+# $$w_j = \frac{\exp(q \cdot k_j / \sqrt{d})}{\sum_i \exp(q \cdot k_i / \sqrt{d})}.$$
+# We average these weights over all layers, heads and steps, and lay them over the picture.
+#
+# > **Predict.** Where will *lion* be bright, and where *beach*?
+
+# %%
+recipe = sdlab.Recipe("a lion on the beach, oil painting", seed=3, steps=20, guidance=5.0)
+run, maps = anatomy.word_maps(pipe, recipe)
+diagrams.words(run.image, maps)
+
+# %% [markdown]
+# One picture proves little. So we measure on six seeds how much of a word's attention falls on the middle half of the picture, where the
+# animal mostly is. If a word did not care for places, it would be a quarter.
+
+# %%
+share = {}
+for seed in range(6):
+    _, maps = anatomy.word_maps(pipe, recipe.but(seed=seed))
+    for word, attention in maps.items():
+        quarter = attention.shape[0] // 4
+        share.setdefault(word, []).append((attention[quarter:-quarter, quarter:-quarter].sum() / attention.sum()).item())
+for word, values in share.items():
+    print(f"{word:10s}{sum(values) / len(values):6.1%} in the middle (from {min(values):.1%} to {max(values):.1%})")
+
+# %% [markdown]
+# ## 4 · The VAE
+#
+# The U-Net never sees a pixel. The VAE's encoder shrinks a picture to latents, and its decoder paints them back. How much smaller, and what
+# is lost?
+
+# %%
+import numpy as np
+
+
+@torch.no_grad()
+def round_trip(image):
+    """A PIL image through the VAE and back."""
+    pixels = pipe.image_processor.preprocess(image).to(pipe.device, pipe.vae.dtype)
+    latents = pipe.vae.encode(pixels).latent_dist.mean
+    return latents, pipe.image_processor.postprocess(pipe.vae.decode(latents).sample, output_type="pil")[0]
+
+
+latents, back = round_trip(run.image)
+loss = np.abs(np.asarray(run.image, dtype=float) - np.asarray(back, dtype=float))
+psnr = 10 * np.log10(255**2 / (loss**2).mean())
+print(f"{np.asarray(run.image).size:,} numbers become {latents.numel():,}: {np.asarray(run.image).size / latents.numel():.0f} times fewer")
+print(f"SD 1.5: {3 * 512 * 512:,} become {4 * 64 * 64:,}. Back again: {psnr:.1f} dB")
+sdlab.grid([run.image, back, np.clip(loss * 4, 0, 255).astype(np.uint8)], ["before", "after", "lost (four times)"])
+
+# %% [markdown]
+# What is lost sits on the edges. A picture of the model's own comes through easily, for it was painted by this decoder. Here are the four
+# channels of the latents themselves: a small, strange picture that still shows the layout.
+
+# %%
+figure, axes = plt.subplots(1, 4, figsize=(8, 2.2))
+for channel, axis in enumerate(axes):
+    axis.imshow(latents[0, channel].float().cpu(), cmap="gray", interpolation="nearest")
+    axis.set_title(f"channel {channel}")
+    axis.axis("off")
+
+# %% [markdown]
+# ## 5 · The scheduler
+#
+# It holds the plan of the noise. A latent at level $t$ is $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\varepsilon$: the clean
+# latent $x_0$ and noise $\varepsilon$ (drawn from the standard normal distribution), in a mix set by $\bar\alpha_t$, which falls from nearly
+# 1 to nearly 0. A run visits only a few of the thousand levels.
+
+# %%
+pipe.scheduler.set_timesteps(25)
+abar = pipe.scheduler.alphas_cumprod
+visited = pipe.scheduler.timesteps.cpu()
+figure, axis = plt.subplots(figsize=(7, 2.8))
+axis.plot(abar.sqrt(), label=r"$\sqrt{\bar\alpha_t}$: share of the picture")
+axis.plot((1 - abar).sqrt(), label=r"$\sqrt{1-\bar\alpha_t}$: share of the noise")
+axis.plot(visited, abar[visited].sqrt(), "k|", markersize=9, label="the 25 levels of a run")
+axis.set(xlabel="noise level t")
+axis.legend(frameon=False)
+print(f"as much noise as picture at t = {int((abar - 0.5).abs().argmin())}; at the end {abar[-1].sqrt():.3f} of the picture is left")
+
+# %% [markdown]
+# ## The loop, by hand
+#
+# Now all five parts play together. Each step asks the U-Net twice, once with the empty prompt and once with ours. *Guidance* goes from the
+# first answer towards the second, and past it: with scale $s$, $\hat v = v_{\text{empty}} + s\,(v_{\text{prompt}} - v_{\text{empty}})$.
+
+
+# %%
+@torch.no_grad()
+def by_hand(recipe):
+    """The latents of a recipe, by our own loop."""
+    prompts = pipe.tokenizer([recipe.negative_prompt, recipe.prompt], padding="max_length", return_tensors="pt")
+    context = pipe.text_encoder(prompts.input_ids.to(pipe.device))[0]  # (2, 77, width)
+    x = torch.randn((1, 4, side, side), generator=torch.Generator("cpu").manual_seed(recipe.seed), dtype=context.dtype).to(pipe.device)
+    pipe.scheduler.set_timesteps(recipe.steps, device=pipe.device)
+    x = x * pipe.scheduler.init_noise_sigma
+    for t in pipe.scheduler.timesteps:
+        both = pipe.scheduler.scale_model_input(torch.cat([x, x]), t)
+        empty, prompted = pipe.unet(both, t, encoder_hidden_states=context).sample.chunk(2)
+        x = pipe.scheduler.step(empty + recipe.guidance * (prompted - empty), t, x).prev_sample
+    return x
+
+
+side = pipe.unet.config.sample_size
+ours = by_hand(recipe)
+theirs = pipe(
+    recipe.prompt, num_inference_steps=recipe.steps, guidance_scale=recipe.guidance, output_type="latent",
+    generator=torch.Generator("cpu").manual_seed(recipe.seed),
+).images  # fmt: skip
+print("the same to the last bit:", torch.equal(ours, theirs))
+
+# %%
+sdlab.grid([*decode(pipe, ours), *decode(pipe, theirs)], ["our loop", "the pipeline"])
+
+# %% [markdown]
+# A dozen lines, and no secret left: the rest of the pipeline checks arguments.
+#
+# ## Exercise (10 minutes)
+#
+# Guidance mixes two answers. Write it as a function of the two predictions and the scale, for scales between 0 and 20. The check knows
+# three things that must be true of it.
+
+
+# %% tags=["stub"]
+def guide(empty, prompted, scale):
+    """The guided prediction; all tensors have the same shape."""
+    return None  # write the formula here
+
+
+# %% tags=["solution"]
+def guide(empty, prompted, scale):
+    """The guided prediction; all tensors have the same shape."""
+    return empty + scale * (prompted - empty)
+
+
+# %%
+with sdlab.exercise("Guidance in one line"):
+    a, b = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
+    assert guide(a, b, 1.0) is not None, "guide returns nothing yet: return the mix of empty and prompted"
+    assert torch.allclose(guide(a, b, 0.0), a), "at scale 0 the prompt must not matter: the answer is the empty one"
+    assert torch.allclose(guide(a, b, 1.0), b), "at scale 1 the answer is the prompted one"
+    assert torch.allclose(guide(a, b, 7.5) - a, 7.5 * (b - a)), "at scale 7.5 the step away from empty must be 7.5 times as long"
+
+# %% [markdown]
+# ## Go further
+#
+# - Replace the empty prompt in `by_hand` by "blurry": that is all a negative prompt is.
+# - Let the loop run only half of its steps on *lion* and the other half on *tiger*. Which one wins?
+# - The next notebook asks how large the guidance scale should be, and measures it.
