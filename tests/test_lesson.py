@@ -1,0 +1,24 @@
+import pytest
+
+import sdlab
+
+
+def test_a_right_answer_is_praised(capsys):
+    with sdlab.exercise("Adding"):
+        assert 1 + 1 == 2
+    assert capsys.readouterr().out == "✓ Adding: well done\n"
+
+
+def test_a_wrong_answer_gets_the_hint_and_the_notebook_goes_on(capsys, monkeypatch):
+    monkeypatch.delenv("SDLAB_STRICT", raising=False)
+    with sdlab.exercise("Adding"):
+        assert 1 + 1 == 3, "one and one is two"
+    with sdlab.exercise("Adding"):
+        raise NotImplementedError
+    assert capsys.readouterr().out == "✗ Adding: not yet. One and one is two\n✗ Adding: not yet. NotImplementedError\n"
+
+
+def test_strictly_a_wrong_answer_is_an_error(monkeypatch):
+    monkeypatch.setenv("SDLAB_STRICT", "1")
+    with pytest.raises(AssertionError, match="two"), sdlab.exercise("Adding"):
+        assert 1 + 1 == 3, "one and one is two"

@@ -1,0 +1,74 @@
+import shutil
+
+import pytest
+import torch
+from diffusers import DiffusionPipeline, StableDiffusionPipeline
+
+import sdlab
+from sdlab import models
+
+
+@pytest.fixture
+def copy(tmp_path):
+    return shutil.copytree(models.POCKET, tmp_path / "pocket")
+
+
+def test_the_pocket_model_is_a_stock_pipeline(pipe):
+    assert type(pipe) is StableDiffusionPipeline
+    assert pipe.unet.dtype == torch.float32
+    assert models.name_of(pipe) == "pocket"
+    assert models.native_side(pipe) == models.MODELS["pocket"].side
+    plain = DiffusionPipeline.from_pretrained(models.POCKET)
+    assert all(torch.equal(a.float(), b) for a, b in zip(plain.unet.parameters(), pipe.unet.parameters(), strict=True))
+
+
+def test_shipped_weights_are_small_and_safe():
+    files = list(models.POCKET.rglob("*"))
+    weights = [f for f in files if f.suffix == ".safetensors"]
+    assert all(f.stat().st_size < 15e6 for f in files if f.is_file())
+    assert sum(f.stat().st_size for f in weights) <= 60e6
+    assert not [f for f in files if f.suffix in (".bin", ".pt", ".ckpt", ".pkl")]
+    assert {"README.md", "LICENSE", "evaluation.json", "model_index.json"} <= {f.name for f in files}
+
+
+def test_the_environment_names_the_model(monkeypatch):
+    monkeypatch.setenv("SDLAB_MODEL", "pokcet")
+    with pytest.raises(ValueError, match=r"model 'pokcet' is not in the model table .* did you mean 'pocket'"):
+        sdlab.load()
+
+
+def test_a_name_like_nothing_lists_the_table():
+    with pytest.raises(ValueError, match="choose one of pocket, sd15, sdxl"):
+        sdlab.load("zzz")
+
+
+def test_a_missing_part_is_named(copy):
+    shutil.rmtree(copy / "vae")
+    with pytest.raises(OSError, match="vae missing") as caught:
+        sdlab.load(str(copy), device="cpu")
+    assert caught.value.__cause__ is not None
+
+
+def test_a_damaged_weights_file_is_an_error_not_a_picture(copy):
+    weights = next((copy / "unet").glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(OSError, match="damaged or incomplete"):
+        sdlab.load(str(copy), device="cpu")
+
+
+def test_a_real_model_without_network_says_what_to_do():
+    with pytest.raises(OSError, match=r"connect to the network for a first download of 2.7 GB, or use the pocket model"):
+        sdlab.load("sd15", device="cpu", local_files_only=True)
+
+
+def test_every_row_of_the_table_that_downloads_is_pinned():
+    assert all(m.commit and len(m.commit) == 40 and m.licence and m.gigabytes for n, m in models.MODELS.items() if n != "pocket")
+
+
+def test_fingerprints_tell_models_apart(pipe):
+    first = models.fingerprint(pipe)
+    weight = next(pipe.unet.parameters())
+    with torch.no_grad():
+        weight.view(-1)[0] += 1
+        assert models.fingerprint(pipe) != first
+        weight.view(-1)[0] -= 1
