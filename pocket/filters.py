@@ -18,8 +18,9 @@ def cartoon(rng, picture):
 
 
 def stencil(rng, picture):
-    """Two or three tones of ink on paper."""
-    tones = picture.convert("L").point(lambda v: 30 if v < 70 else (175 if v < 150 else 246))
+    """Three tones of ink on paper, cut where the picture itself is dark, middling and light."""
+    grey = ImageOps.autocontrast(picture.convert("L"), cutoff=1)
+    tones = grey.point(lambda v: 40 if v < 85 else (165 if v < 160 else 248))
     return Image.merge("RGB", (tones,) * 3)
 
 

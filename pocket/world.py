@@ -110,9 +110,10 @@ def draw(scene, seed, side=128):
     style = STYLES[scene.style]
     colour = COLOURS[scene.background_colour] if scene.background_colour else (128, 128, 128)
     picture = PAINTERS[scene.background](rng, side, colour)
-    if scene.style == "stencil":  # paper first, or dark ink would drown in a dark sky
-        picture = Image.blend(picture, Image.new("RGB", picture.size, (255, 255, 255)), 0.55)
-        picture = STYLE_FILTERS["stencil"](rng, picture) if scene.background not in COLOURED_BACKGROUNDS else picture
+    if scene.style == "stencil":  # print the background in pale tones first, or dark ink would drown in a dark sky
+        if scene.background not in ("white", *COLOURED_BACKGROUNDS):
+            picture = STYLE_FILTERS["stencil"](rng, picture)
+        picture = Image.blend(picture, Image.new("RGB", picture.size, (255, 255, 255)), 0.5)
     if scene.things:
         common = [s for s in style.sets if all(catalog.drawn_by(t.concept, (s,)) for t in scene.things)]
         emoji_set = common[rng.integers(len(common))]
@@ -187,18 +188,20 @@ class Inventor:
         def pick(options):
             return options[rng.integers(len(options))]
 
+        background, style = pick(list(PAINTERS)), pick(list(STYLES))
+        colourful = style != "pencil sketch"  # a caption must not promise what a grey picture cannot show
+
         def thing(name, plain=False):
-            colour = pick(list(COLOURS)) if rng.random() < (0.85 if name in self.solids else mix.colour) else None
+            colour = pick(list(COLOURS)) if colourful and rng.random() < (0.85 if name in self.solids else mix.colour) else None
             size = pick(["small", "large"]) if rng.random() < mix.sized and not plain else None
             place = pick(["left", "right", "top", "bottom", "centre"]) if rng.random() < mix.placed and not plain else None
             return Thing(name, colour, size, place)
 
-        background = pick(list(PAINTERS))
         scene = Scene(
             things=(),
-            style=pick(list(STYLES)),
+            style=style,
             background=background,
-            background_colour=pick(list(COLOURS)) if background in COLOURED_BACKGROUNDS else None,
+            background_colour=pick([c for c in COLOURS if c != "white"]) if background in COLOURED_BACKGROUNDS else None,
             flaw=pick(list(SPOILERS)) if rng.random() < mix.flaw else None,
         )
         if rng.random() < mix.nothing and background not in ("white", "plain", "gradient"):
