@@ -116,6 +116,7 @@ def _lexicon():
         for phrase in phrases:
             lexicon["background"].setdefault(phrase, (key, None))
             lexicon["background"].setdefault(re.sub("^an? ", "", phrase), (key, None))
+    lexicon["filler"] = {word.strip(): None for word in (*OPENERS, *FLOURISHES, *FILLERS, *FINE, *POOR) if word}
     lexicon["background"] |= {"rainy": ("rain", None), "city at night with neon lights": ("city", None)}
     return lexicon
 
@@ -128,7 +129,7 @@ def _pattern():
 
 
 # What a phrase may be, most telling first: "sketch" is a style before it is anything else.
-_KINDS = ("style", "background", "flaw", "concept", "relation", "place", "size", "colour")
+_KINDS = ("style", "background", "flaw", "filler", "concept", "relation", "place", "size", "colour")
 
 
 def read(caption, rng):
@@ -143,6 +144,8 @@ def read(caption, rng):
         phrase = match[0]
         kind = next(k for k in _KINDS if phrase in lexicon[k])
         value = lexicon[kind][phrase]
+        if kind == "filler":
+            continue
         if kind == "colour":
             colour = value
         elif kind == "size":

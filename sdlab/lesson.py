@@ -19,7 +19,7 @@ def exercise(title):
     except Exception as error:
         if os.environ.get("SDLAB_STRICT") == "1":
             raise
-        reason = str(error) or type(error).__name__
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         print(f"✗ {title}: not yet. {reason[:1].upper()}{reason[1:]}")
     else:
         print(f"✓ {title}: well done")

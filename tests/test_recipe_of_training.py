@@ -60,6 +60,7 @@ def test_muon_is_torchs_muon_on_matrices():
     torch.manual_seed(0)
     ours, theirs = torch.nn.Linear(24, 40, bias=False), torch.nn.Linear(24, 40, bias=False)
     theirs.load_state_dict(ours.state_dict())
+    start = ours.weight.detach().clone()
     mine = Muon(groups(ours), lr=0.01, weight_decay=0.1)
     reference = torch.optim.Muon(theirs.parameters(), lr=0.01, weight_decay=0.1, momentum=0.95, adjust_lr_fn="match_rms_adamw")
     for _ in range(5):
@@ -68,7 +69,8 @@ def test_muon_is_torchs_muon_on_matrices():
             optimizer.zero_grad()
             layer(x).square().sum().backward()
             optimizer.step()
-    assert torch.allclose(ours.weight, theirs.weight, atol=1e-3)
+    moved = ours.weight - start, theirs.weight - start  # the products are in bf16, so they agree to a few parts in a thousand
+    assert (moved[0] - moved[1]).norm() < 0.02 * moved[1].norm()
 
 
 def test_muons_other_half_is_adamw_without_decay():
@@ -92,14 +94,15 @@ def test_folding_the_statistics_changes_latents_but_no_picture():
         vae.quant_conv.bias.add_(3.0)
         vae.quant_conv.weight.mul_(5.0)
         before = vae.decode(vae.encode(pictures).latent_dist.mean).sample
-        deviation = vae.encode(pictures).latent_dist.std.mean() / vae.encode(pictures).latent_dist.mean.std()
+        first = vae.encode(pictures).latent_dist
+        relative = first.std.mean((0, 2, 3)) / first.mean.std((0, 2, 3))
         fold_statistics(vae, pictures)
         posterior = vae.encode(pictures).latent_dist
         after = vae.decode(posterior.mean).sample
     assert torch.allclose(posterior.mean.mean((0, 2, 3)), torch.zeros(4), atol=1e-3)
     assert torch.allclose(posterior.mean.std((0, 2, 3)), torch.ones(4), atol=1e-3)
     assert torch.allclose(before, after, atol=1e-3)
-    assert posterior.std.mean().item() == pytest.approx(deviation.item(), rel=0.2)
+    assert torch.allclose(posterior.std.mean((0, 2, 3)), relative, rtol=1e-3)
     assert vae.config.scaling_factor == 1.0
 
 
