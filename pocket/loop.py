@@ -16,7 +16,7 @@ from accelerate.utils import broadcast, set_seed
 from diffusers.training_utils import EMAModel
 from tqdm.auto import tqdm
 
-LONGEST_STEP = 60  # seconds; a longer one means that the machine slept or the process was paused, which is not training
+LONGEST_STEP = 10  # seconds; a longer one means that the machine slept or the process was paused, which is not training
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} min {postfix}"
 

@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,9 +54,6 @@ def load(name=None, device=None, dtype=None, local_files_only=False):
         ValueError: the name is not in the table and no such folder exists.
         OSError: weights are missing, damaged, or cannot be fetched.
     """
-    from diffusers import DiffusionPipeline
-    from diffusers.utils import logging
-
     name = name or os.environ.get("SDLAB_MODEL") or "pocket"
     model = _look_up(name)
     target = devices.pick(device)
@@ -63,17 +61,35 @@ def load(name=None, device=None, dtype=None, local_files_only=False):
     extra = {"revision": model.commit, "variant": model.variant} if model.commit else {}
     if name == "sd15":
         extra["safety_checker"] = None  # black squares teach nothing; the course's prompts are tame
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
     try:
-        pipe = DiffusionPipeline.from_pretrained(
-            model.source, dtype=dtype, use_safetensors=True, local_files_only=local_files_only or not model.commit, **extra
-        )  # fmt: skip
+        with _quiet():
+            from diffusers import DiffusionPipeline
+
+            pipe = DiffusionPipeline.from_pretrained(
+                model.source, dtype=dtype, use_safetensors=True, local_files_only=local_files_only or not model.commit, **extra
+            )
     except Exception as error:
         raise OSError(_remedy(name, model, error)) from error
-    finally:
-        logging.set_verbosity(verbosity)
     return pipe.to(target)
+
+
+@contextmanager
+def _quiet():
+    """Keep two libraries from warning of what the course does not use (torchvision, the safety checker); errors are still raised."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    logs = (diffusers_logging, transformers_logging)
+    before = [log.get_verbosity() for log in logs]
+    for log in logs:
+        log.set_verbosity_error()
+        log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for log, verbosity in zip(logs, before, strict=True):
+            log.set_verbosity(verbosity)
+            log.enable_progress_bar()
 
 
 def _look_up(name):
