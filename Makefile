@@ -14,7 +14,7 @@ help: ## this list
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.10 or newer (on Debian: apt install python3 python3-venv), or name one with make PYTHON=…"; exit 1; }
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 10) else f"Python {v[0]}.{v[1]} is too old: the course needs 3.10 or newer, name one with make PYTHON=…")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 10) else "Python %d.%d is too old: the course needs 3.10 or newer, name one with make PYTHON=…" % v[:2])'
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make environments: install its venv module (on Debian: apt install python3-venv)"; exit 1; }
 	@echo "Setting up $(VENV) from requirements.lock, once; a few minutes and about 2 GB …"
 	@$(PYTHON) -m venv $(VENV)
