@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
+from sd_parsers import ParserManager
 
 import sdlab
 from sdlab import gallery
@@ -35,16 +36,15 @@ def test_read_gives_the_recipe_of_each_image(run, tmp_path):
 
 
 def test_other_tools_can_read_the_parameters(run, tmp_path):
-    path = sdlab.save(run, tmp_path)[0]
-    lines = Image.open(path).info["parameters"].splitlines()
-    assert lines[0] == run.recipe.prompt
-    assert lines[1] == "Negative prompt: blurry, ünïcode 🦁"
-    settings = dict(part.split(": ", 1) for part in lines[2].split(", "))
-    assert settings["Steps"] == "3"
-    assert settings["CFG scale"] == "4.0"
-    assert settings["Seed"] == "7"
-    assert settings["Size"] == f"{run.recipe.width}x{run.recipe.height}"
-    assert len(settings["Model hash"]) == 10
+    info = ParserManager().parse(sdlab.save(run, tmp_path)[0])
+    assert info.generator.value == "AUTOMATIC1111"
+    assert info.full_prompt == run.recipe.prompt
+    assert info.full_negative_prompt == "blurry, ünïcode 🦁"
+    [sampler] = info.samplers
+    assert sampler.name == run.recipe.sampler
+    assert sampler.parameters == {"cfg_scale": "4.0", "seed": "7", "steps": "3"}
+    assert (sampler.model.name, sampler.model.hash) == ("pocket", run.model_hash)
+    assert info.metadata["Size"] == f"{run.recipe.width}x{run.recipe.height}"
 
 
 def test_the_picture_says_that_a_model_made_it(run, tmp_path):
