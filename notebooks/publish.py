@@ -58,8 +58,10 @@ def _motivation(notebook):
     return next((p for p in paragraphs[1:] if not p.startswith(("!", "|", "#"))), "")
 
 
-def _first_picture(notebook):
-    for cell in notebook.cells:
+def _cover(notebook):
+    """The first picture of the cell tagged `cover`, or of the notebook."""
+    tagged = [cell for cell in notebook.cells if "cover" in cell.metadata.get("tags", [])]
+    for cell in tagged or notebook.cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 return output.data["image/png"].replace("\n", "")
@@ -83,7 +85,7 @@ def main():
             crumbs += f'<a href="{following.stem}.html">next: {html.escape(_title(notebooks[following]))} →</a>'
         (OUT / f"{script.stem}.html").write_text(_page(_title(notebook), body, crumbs))
         nbformat.write(notebook, OUT / f"{script.stem}.ipynb")
-        cards.append((script.stem, _title(notebook), _motivation(notebook), _first_picture(notebook), seconds))
+        cards.append((script.stem, _title(notebook), _motivation(notebook), _cover(notebook), seconds))
         print(f"{script.stem}: {seconds:.0f} s")
     body = (
         "<h1>Stable Diffusion Lab</h1><p class='lead'>How pictures are made from noise, one running cell at a time.</p><div class='cards'>"

@@ -184,7 +184,7 @@ def word_maps(pipe, recipe):
     for position, token in enumerate(tokens, start=1):  # position 0 is the start of text
         current.append(position)
         if token.endswith("</w>"):
-            word = pipe.tokenizer.convert_tokens_to_string([tokens[p - 1] for p in current]).strip()
+            word = "".join(tokens[p - 1] for p in current).removesuffix("</w>")
             attention = total[current].sum(0)
             words.setdefault(word, attention / attention.max())
             current = []

@@ -22,7 +22,7 @@ def levels(traced, title=None):
         figure, axis = plt.subplots(figsize=(9.5, 3.1))
         x = 0.0
         for level in traced:
-            width, height = 0.25 + 0.28 * np.log2(level.channels), level.height / most
+            width, height = max(2.2, 0.3 * np.log2(level.channels)), level.height / most
             colour = "#e8590c" if level.name == "middle" else "#2563eb" if level.name.startswith("down") else "#2b8a3e"
             colour = FAINT if level.name.startswith("conv") else colour
             axis.add_patch(Rectangle((x, -height / 2), width, height, facecolor=colour, alpha=0.22, edgecolor=colour))

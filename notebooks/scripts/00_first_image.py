@@ -37,7 +37,9 @@ pipe = sdlab.load()
 seconds = time.perf_counter() - start
 total = sum(count for _, count in sdlab.anatomy.parts(pipe).values())
 side = sdlab.models.native_side(pipe)
-print(f"{type(pipe).__name__}: {total / 1e6:.1f} million parameters, {side}×{side} pixels, loaded in {seconds:.1f} s")
+print(
+    f"{type(pipe).__name__}: {total / 1e6:.1f} million parameters, {side}×{side} pixels, loaded in {seconds:.1f} s"
+)
 
 # %% [markdown]
 # ## The first picture
@@ -74,12 +76,14 @@ from sdlab.generation import decode
 
 frames = [np.asarray(decode(pipe, z)[0], dtype=float) for z in lion.latents]
 distance = [np.abs(frame - frames[-1]).mean() for frame in frames]
-with plt.rc_context(sdlab.plots.STYLE):
-    figure, axis = plt.subplots(figsize=(6, 2.6))
-    axis.plot(range(1, len(frames) + 1), distance, marker="o", markersize=3)
-    axis.set(xlabel="step", ylabel="distance to the result", ylim=(0, None))
+sdlab.plots.use_style()
+figure, axis = plt.subplots(figsize=(6, 2.6))
+axis.plot(range(1, len(frames) + 1), distance, marker="o", markersize=3)
+axis.set(xlabel="step", ylabel="distance to the result", ylim=(0, None))
 half = next(i for i, d in enumerate(distance, 1) if d < distance[0] / 2)
-print(f"half of the way is done after {half} of {len(frames)} steps; the first picture was {distance[0]:.0f} grey levels away")
+print(
+    f"half of the way is done after {half} of {len(frames)} steps; the first picture was {distance[0]:.0f} grey levels away"
+)
 
 # %% [markdown]
 # ## Change one thing
@@ -88,16 +92,21 @@ print(f"half of the way is done after {half} of {len(frames)} steps; the first p
 #
 # > **Predict.** Same noise, other words: will the lion stand in the same place?
 
-# %%
+# %% tags=["cover"]
 manners = ["cartoon", "oil painting", "pencil sketch", "pixel art", "watercolor"]
-runs = [sdlab.generate(pipe, first.but(prompt=f"a lion on the beach, {manner}"), progress=False) for manner in manners]
+runs = [
+    sdlab.generate(pipe, first.but(prompt=f"a lion on the beach, {manner}"), progress=False)
+    for manner in manners
+]
 sdlab.show(runs)
 
 # %% [markdown]
 # And now the words stay, and the seed changes.
 
 # %%
-seeds = [sdlab.generate(pipe, first.but(seed=seed), progress=False) for seed in (3, 4, 5, 6, 7)]
+seeds = [
+    sdlab.generate(pipe, first.but(seed=seed), progress=False) for seed in (3, 4, 5, 6, 7)
+]
 sdlab.show(seeds)
 
 # %% [markdown]
@@ -117,7 +126,9 @@ again = [sdlab.generate(pipe, run.recipe, progress=False) for run in seeds[:4]]
 same = [differing(a, b) for a, b in zip(seeds, again)]
 other = [differing(a, b) for a, b in zip(seeds, again[1:])]
 print(f"same seed:  {max(same):.0%} of the pixels differ at most, over {len(same)} seeds")
-print(f"other seed: {min(other):.0%} of the pixels differ at least, over {len(other)} pairs")
+print(
+    f"other seed: {min(other):.0%} of the pixels differ at least, over {len(other)} pairs"
+)
 
 # %% [markdown]
 # The noise comes from a generator on the CPU, one for each image. So a seed means the same noise on every device. The sums that follow
@@ -150,7 +161,13 @@ sdlab.grid([Image.open(file), twin.image], ["from the file", "made again"])
 # A recipe is checked when it is written, not after minutes of waiting. Each message names the value, the rule, and what to do.
 
 # %%
-for mistake in ({"steps": 0}, {"guidance": float("nan")}, {"width": 65}, {"sampler": "Eular"}, {"prompt": " "}):
+for mistake in (
+    {"steps": 0},
+    {"guidance": float("nan")},
+    {"width": 65},
+    {"sampler": "Eular"},
+    {"prompt": " "},
+):
     try:
         first.but(**mistake)
     except ValueError as error:
@@ -171,11 +188,21 @@ my_run = sdlab.generate(pipe, mine, progress=False)
 
 # %%
 with sdlab.exercise("A recipe of your own"):
-    changed = {name for name, value in mine.to_dict().items() if value != first.to_dict()[name]}
-    assert "prompt" in changed, "the prompt is still the lion's: change it with first.but(prompt=…)"
-    assert changed == {"prompt", "seed"}, f"prompt and seed should differ, and nothing else; now it is {sorted(changed)}"
-    assert my_run is not None, "the recipe is fine; now make its picture with sdlab.generate(pipe, mine)"
-    assert my_run.recipe.prompt == mine.prompt, "my_run was made from another recipe than mine"
+    changed = {
+        name for name, value in mine.to_dict().items() if value != first.to_dict()[name]
+    }
+    assert "prompt" in changed, (
+        "the prompt is still the lion's: change it with first.but(prompt=…)"
+    )
+    assert changed == {"prompt", "seed"}, (
+        f"prompt and seed should differ, and nothing else; now it is {sorted(changed)}"
+    )
+    assert my_run is not None, (
+        "the recipe is fine; now make its picture with sdlab.generate(pipe, mine)"
+    )
+    assert my_run.recipe.prompt == mine.prompt, (
+        "my_run was made from another recipe than mine"
+    )
 my_run and sdlab.show(my_run)
 
 # %% [markdown]

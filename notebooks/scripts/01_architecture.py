@@ -35,7 +35,11 @@ print(sdlab.device.describe())
 
 # %%
 for part, (kind, count) in anatomy.parts(pipe).items():
-    print(f"{part:14s}{kind:26s}{count / 1e6:8.2f} M parameters" if count else f"{part:14s}{kind:26s}       nothing to learn")
+    print(
+        f"{part:14s}{kind:26s}{count / 1e6:8.2f} M parameters"
+        if count
+        else f"{part:14s}{kind:26s}       nothing to learn"
+    )
 
 # %% [markdown]
 # How big are the real ones? We build SD 1.5 and SDXL on torch's *meta* device. It holds shapes but no numbers, so that 3.4 billion
@@ -45,17 +49,33 @@ for part, (kind, count) in anatomy.parts(pipe).items():
 real = {name: anatomy.on_paper(name) for name in ("sd15", "sdxl")}
 for name, modules in real.items():
     counts = {part: anatomy.parameters(module) for part, module in modules.items()}
-    print(f"{name}: " + ", ".join(f"{part} {count / 1e6:,.1f} M" for part, count in counts.items()))
-    print(f"      in all {sum(counts.values()) / sum(c for _, c in anatomy.parts(pipe).values()):,.0f} times the model you just loaded")
+    print(
+        f"{name}: "
+        + ", ".join(f"{part} {count / 1e6:,.1f} M" for part, count in counts.items())
+    )
+    print(
+        f"      in all {sum(counts.values()) / sum(c for _, c in anatomy.parts(pipe).values()):,.0f} times the model you just loaded"
+    )
 
 # %% [markdown]
 # The classes are the same, and so is the plan. Only widths and depths differ. These are the numbers that fix the plan:
 
 # %%
-text, unet, vae, steps = pipe.text_encoder.config, pipe.unet.config, pipe.vae.config, pipe.scheduler.config
-print(f"vocabulary {text.vocab_size:,}, at most {text.max_position_embeddings} tokens, embeddings of {text.hidden_size} numbers")
-print(f"latents {unet.in_channels}×{unet.sample_size}×{unet.sample_size}, the picture {pipe.vae_scale_factor} times as wide and high")
-print(f"{steps.num_train_timesteps} levels of noise in training; the U-Net predicts {steps.prediction_type}")
+text, unet, vae, steps = (
+    pipe.text_encoder.config,
+    pipe.unet.config,
+    pipe.vae.config,
+    pipe.scheduler.config,
+)
+print(
+    f"vocabulary {text.vocab_size:,}, at most {text.max_position_embeddings} tokens, embeddings of {text.hidden_size} numbers"
+)
+print(
+    f"latents {unet.in_channels}×{unet.sample_size}×{unet.sample_size}, the picture {pipe.vae_scale_factor} times as wide and high"
+)
+print(
+    f"{steps.num_train_timesteps} levels of noise in training; the U-Net predicts {steps.prediction_type}"
+)
 
 # %% [markdown]
 # ## 1 · The tokenizer
@@ -88,16 +108,26 @@ def embed(sentence):
 
 
 pieces = pipe.tokenizer.tokenize("a lion on the beach, oil painting")
-change = (embed("a lion on the beach, oil painting") - embed("a lion in the beach, oil painting")).norm(dim=-1)  # (77,)
+change = (
+    embed("a lion on the beach, oil painting") - embed("a lion in the beach, oil painting")
+).norm(dim=-1)  # (77,)
 figure, axis = plt.subplots(figsize=(7, 2.4))
 axis.bar(range(len(pieces) + 2), change[: len(pieces) + 2])
-axis.set_xticks(range(len(pieces) + 2), ["start", *[p.removesuffix("</w>") for p in pieces], "end"])
+axis.set_xticks(
+    range(len(pieces) + 2), ["start", *[p.removesuffix("</w>") for p in pieces], "end"]
+)
 axis.set_ylabel("change of the vector")
-print("changed before the new word:", int((change[:3] > 1e-5).sum()), "of 3; from it on:", int((change[3:] > 1e-5).sum()), "of 74")
+print(
+    "changed before the new word:",
+    int((change[:3] > 1e-5).sum()),
+    "of 3; from it on:",
+    int((change[3:] > 1e-5).sum()),
+    "of 74",
+)
 
 # %% [markdown]
-# The word *on* became *in*. Nothing before it changed, and everything from it on did, even the empty places at the end. The U-Net looks at all
-# 77 vectors. So the last ones, which have seen the whole sentence, count as much as the first.
+# The word *on* became *in*. Nothing before it changed, and everything from it on did, even the empty places at the end. So the last
+# vectors have seen the whole sentence. The U-Net looks at all 77.
 #
 # ## 3 · The U-Net
 #
@@ -105,7 +135,10 @@ print("changed before the new word:", int((change[:3] > 1e-5).sum()), "of 3; fro
 # the channels more, then the same in reverse. We put a hook on each block and note what comes out.
 
 # %%
-diagrams.levels(anatomy.trace(pipe.unet), "the loaded model's U-Net: channels × height × width, and parameters")
+diagrams.levels(
+    anatomy.trace(pipe.unet),
+    "the loaded model's U-Net: channels × height × width, and parameters",
+)
 
 # %%
 diagrams.levels(anatomy.trace(real["sd15"]["unet"]), "SD 1.5")
@@ -121,7 +154,13 @@ diagrams.levels(anatomy.trace(real["sdxl"]["unet"]), "SDXL")
 with torch.no_grad():
     rows = pipe.unet.time_proj(torch.arange(0, 1000, 5)).float()  # (200, width)
 figure, axis = plt.subplots(figsize=(7, 2.6))
-axis.imshow(rows, aspect="auto", cmap="RdBu", extent=(0, rows.shape[1], 995, 0), interpolation="nearest")
+axis.imshow(
+    rows,
+    aspect="auto",
+    cmap="RdBu",
+    extent=(0, rows.shape[1], 995, 0),
+    interpolation="nearest",
+)
 axis.set(xlabel="number in the embedding", ylabel="noise level t")
 near = torch.nn.functional.cosine_similarity(rows[:-1], rows[1:]).mean()
 far = torch.nn.functional.cosine_similarity(rows[:100], rows[100:]).mean()
@@ -137,7 +176,7 @@ print(f"similarity of levels 5 apart: {near:.2f}; 500 apart: {far:.2f}")
 #
 # > **Predict.** Where will *lion* be bright, and where *beach*?
 
-# %%
+# %% tags=["cover"]
 recipe = sdlab.Recipe("a lion on the beach, oil painting", seed=3, steps=20, guidance=5.0)
 run, maps = anatomy.word_maps(pipe, recipe)
 diagrams.words(run.image, maps)
@@ -152,9 +191,13 @@ for seed in range(6):
     _, maps = anatomy.word_maps(pipe, recipe.but(seed=seed))
     for word, attention in maps.items():
         quarter = attention.shape[0] // 4
-        share.setdefault(word, []).append((attention[quarter:-quarter, quarter:-quarter].sum() / attention.sum()).item())
+        share.setdefault(word, []).append(
+            (attention[quarter:-quarter, quarter:-quarter].sum() / attention.sum()).item()
+        )
 for word, values in share.items():
-    print(f"{word:10s}{sum(values) / len(values):6.1%} in the middle (from {min(values):.1%} to {max(values):.1%})")
+    print(
+        f"{word:10s}{sum(values) / len(values):6.1%} in the middle (from {min(values):.1%} to {max(values):.1%})"
+    )
 
 # %% [markdown]
 # ## 4 · The VAE
@@ -171,15 +214,22 @@ def round_trip(image):
     """A PIL image through the VAE and back."""
     pixels = pipe.image_processor.preprocess(image).to(pipe.device, pipe.vae.dtype)
     latents = pipe.vae.encode(pixels).latent_dist.mean
-    return latents, pipe.image_processor.postprocess(pipe.vae.decode(latents).sample, output_type="pil")[0]
+    return latents, pipe.image_processor.postprocess(
+        pipe.vae.decode(latents).sample, output_type="pil"
+    )[0]
 
 
 latents, back = round_trip(run.image)
 loss = np.abs(np.asarray(run.image, dtype=float) - np.asarray(back, dtype=float))
 psnr = 10 * np.log10(255**2 / (loss**2).mean())
-print(f"{np.asarray(run.image).size:,} numbers become {latents.numel():,}: {np.asarray(run.image).size / latents.numel():.0f} times fewer")
+print(
+    f"{np.asarray(run.image).size:,} numbers become {latents.numel():,}: {np.asarray(run.image).size / latents.numel():.0f} times fewer"
+)
 print(f"SD 1.5: {3 * 512 * 512:,} become {4 * 64 * 64:,}. Back again: {psnr:.1f} dB")
-sdlab.grid([run.image, back, np.clip(loss * 4, 0, 255).astype(np.uint8)], ["before", "after", "lost (four times)"])
+sdlab.grid(
+    [run.image, back, np.clip(loss * 4, 0, 255).astype(np.uint8)],
+    ["before", "after", "lost (four times)"],
+)
 
 # %% [markdown]
 # What is lost sits on the edges. A picture of the model's own comes through easily, for it was painted by this decoder. Here are the four
@@ -209,7 +259,9 @@ axis.plot((1 - abar).sqrt(), label=r"$\sqrt{1-\bar\alpha_t}$: share of the noise
 axis.plot(visited, abar[visited].sqrt(), "k|", markersize=9, label="the 25 levels of a run")
 axis.set(xlabel="noise level t")
 axis.legend(frameon=False)
-print(f"as much noise as picture at t = {int((abar - 0.5).abs().argmin())}; at the end {abar[-1].sqrt():.3f} of the picture is left")
+print(
+    f"as much noise as picture at t = {int((abar - 0.5).abs().argmin())}; at the end {abar[-1].sqrt():.3f} of the picture is left"
+)
 
 # %% [markdown]
 # ## The loop, by hand
@@ -222,15 +274,23 @@ print(f"as much noise as picture at t = {int((abar - 0.5).abs().argmin())}; at t
 @torch.no_grad()
 def by_hand(recipe):
     """The latents of a recipe, by our own loop."""
-    prompts = pipe.tokenizer([recipe.negative_prompt, recipe.prompt], padding="max_length", return_tensors="pt")
+    prompts = pipe.tokenizer(
+        [recipe.negative_prompt, recipe.prompt], padding="max_length", return_tensors="pt"
+    )
     context = pipe.text_encoder(prompts.input_ids.to(pipe.device))[0]  # (2, 77, width)
-    x = torch.randn((1, 4, side, side), generator=torch.Generator("cpu").manual_seed(recipe.seed), dtype=context.dtype).to(pipe.device)
+    x = torch.randn(
+        (1, 4, side, side),
+        generator=torch.Generator("cpu").manual_seed(recipe.seed),
+        dtype=context.dtype,
+    ).to(pipe.device)
     pipe.scheduler.set_timesteps(recipe.steps, device=pipe.device)
     x = x * pipe.scheduler.init_noise_sigma
     for t in pipe.scheduler.timesteps:
         both = pipe.scheduler.scale_model_input(torch.cat([x, x]), t)
         empty, prompted = pipe.unet(both, t, encoder_hidden_states=context).sample.chunk(2)
-        x = pipe.scheduler.step(empty + recipe.guidance * (prompted - empty), t, x).prev_sample
+        x = pipe.scheduler.step(
+            empty + recipe.guidance * (prompted - empty), t, x
+        ).prev_sample
     return x
 
 
@@ -269,10 +329,16 @@ def guide(empty, prompted, scale):
 # %%
 with sdlab.exercise("Guidance in one line"):
     a, b = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
-    assert guide(a, b, 1.0) is not None, "guide returns nothing yet: return the mix of empty and prompted"
-    assert torch.allclose(guide(a, b, 0.0), a), "at scale 0 the prompt must not matter: the answer is the empty one"
+    assert guide(a, b, 1.0) is not None, (
+        "guide returns nothing yet: return the mix of empty and prompted"
+    )
+    assert torch.allclose(guide(a, b, 0.0), a), (
+        "at scale 0 the prompt must not matter: the answer is the empty one"
+    )
     assert torch.allclose(guide(a, b, 1.0), b), "at scale 1 the answer is the prompted one"
-    assert torch.allclose(guide(a, b, 7.5) - a, 7.5 * (b - a)), "at scale 7.5 the step away from empty must be 7.5 times as long"
+    assert torch.allclose(guide(a, b, 7.5) - a, 7.5 * (b - a)), (
+        "at scale 7.5 the step away from empty must be 7.5 times as long"
+    )
 
 # %% [markdown]
 # ## Go further
