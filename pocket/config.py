@@ -36,9 +36,9 @@ class Config:
     reuse: int  # how often a rendered and encoded picture is trained on, on average
     pool: int  # how many encoded pictures are kept for that
     vocabulary: int = 2048
-    vae_minutes: float = 25
-    judge_minutes: float = 8
-    diffusion_minutes: float = 60
+    vae_minutes: float = 22
+    judge_minutes: float = 10
+    diffusion_minutes: float = 75
     workers: int = 0
 
 

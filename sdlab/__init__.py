@@ -18,6 +18,7 @@ _NAMES = {
     "show": "plots",
     "grid": "plots",
     "film_strip": "plots",
+    "preview": "plots",
     "save": "gallery",
     "read": "gallery",
     "reproduce": "gallery",

@@ -4,6 +4,7 @@ import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
+from PIL import Image
 
 from sdlab.generation import Generation, decode
 
@@ -126,3 +127,26 @@ def film_strip(pipe, generation, frames=8):
     chosen = sorted({round(i) for i in np.linspace(0, last, frames)})
     images = [decode(pipe, generation.latents[i][:1])[0] for i in chosen]
     return grid(images, [f"step {i + 1}" for i in chosen], columns=len(chosen), cell=1.6)
+
+
+def preview(pipe, every=5):
+    """Watch a picture appear in a notebook: give this to `generate` as `on_step`.
+
+    Args:
+        pipe: the pipeline that draws; its autoencoder decodes.
+        every: steps between two looks; each look costs one decoding.
+
+    Returns:
+        A function `(step, latents)` that replaces the shown picture.
+    """
+    from IPython.display import display
+
+    shown = display(Image.new("RGB", (192, 192), "white"), display_id=True)
+
+    def look(step, latents):
+        if (step + 1) % every == 0:
+            image = decode(pipe, latents[:1])[0]
+            scale = max(1, 192 // image.width)
+            shown.update(image.resize((image.width * scale, image.height * scale), Image.NEAREST))
+
+    return look

@@ -156,6 +156,18 @@ print(f"{differing(lion, twin):.0%} of the pixels differ")
 sdlab.grid([Image.open(file), twin.image], ["from the file", "made again"])
 
 # %% [markdown]
+# ## What did it cost?
+
+# %%
+from sdlab import device
+
+per_step = 1000 * lion.seconds / lion.recipe.steps
+print(
+    f"a picture: {lion.seconds:.1f} s, {per_step:.0f} ms a step, in {lion.dtype} on {lion.device}"
+)
+print(f"memory at its peak so far: {device.peak_memory(lion.device) / 2**30:.1f} GiB")
+
+# %% [markdown]
 # ## When something is wrong
 #
 # A recipe is checked when it is written, not after minutes of waiting. Each message names the value, the rule, and what to do.
@@ -209,5 +221,6 @@ my_run and sdlab.show(my_run)
 # ## Go further
 #
 # - Give the recipe `images=4`: one call, four seeds. Is the first of them the picture you know?
+# - Watch a picture while it is made: `sdlab.generate(pipe, first, on_step=sdlab.preview(pipe))`.
 # - Open your PNG in another Stable Diffusion tool: it shows the same parameters.
 # - The next notebook opens the model and looks at its five parts, one by one.
