@@ -61,11 +61,11 @@ def held_out_psnr(vae, config, count=256, seed=777):
     return psnr(torch.stack(errors).mean())
 
 
-def train(config, folder, minutes, seed=0):
-    """Train for `minutes` and write the averaged model to `folder/autoencoder/model`."""
+def train(config, folder, minutes, seed=0, start=None):
+    """Train for `minutes`, from the autoencoder in `start` if given, and write the averaged model to `folder/autoencoder/model`."""
     run = Run("autoencoder", folder, minutes, config.vae_lr, seed)
     torch.manual_seed(seed)
-    vae = AutoencoderKL(**config.vae)
+    vae = AutoencoderKL.from_pretrained(start) if start else AutoencoderKL(**config.vae)
     model = Reconstruction(vae).to(run.device)
     model, optimizer, average = run.begin(model, Muon(groups(model), lr=config.vae_lr))
     stream = batches(config, config.vae_batch, seed, run.accelerator.process_index, run.step)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from pocket import judge as judging
@@ -107,18 +107,27 @@ def look(run, pipe, config, judge):
     run.accelerator.get_tracker("tensorboard").writer.add_image("samples", np.asarray(sheet), run.step, dataformats="HWC")
 
 
-def train(config, folder, minutes, seed=0):
-    """Train for `minutes` and write the averaged pipeline to `folder/diffusion/model`."""
+def train(config, folder, minutes, seed=0, start=None):
+    """Train for `minutes`, from the pipeline in `start` if given, and write the averaged pipeline to `folder/diffusion/model`.
+
+    With `start`, tokenizer and autoencoder are taken from there too: the new weights continue the old ones.
+    """
     run = Run("diffusion", folder, minutes, config.lr, seed)
-    tokenizer = learn(corpus(), config.vocabulary)
-    vae = AutoencoderKL.from_pretrained(folder / "autoencoder" / "model").to(run.device).eval().requires_grad_(False)
     torch.manual_seed(seed)
-    ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
-    text = CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), **ends, **config.text))
-    unet = UNet2DConditionModel(**config.unet)
+    if start:
+        old = StableDiffusionPipeline.from_pretrained(start, dtype=torch.float32)
+        tokenizer, vae, text, unet = old.tokenizer, old.vae, old.text_encoder, old.unet
+    else:
+        tokenizer = learn(corpus(), config.vocabulary)
+        vae = AutoencoderKL.from_pretrained(folder / "autoencoder" / "model")
+        ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+        text = CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), **ends, **config.text))
+        unet = UNet2DConditionModel(**config.unet)
+    vae = vae.to(run.device).eval().requires_grad_(False)
     denoiser = Denoiser(text, unet).to(run.device)
     model, optimizer, average = run.begin(denoiser, Muon(groups(denoiser), lr=config.lr))
-    judge = judging.load(config, folder).to(run.device) if (folder / "judge" / "judge.safetensors").exists() else None
+    judge = judging.load(config, folder)
+    judge = judge and judge.to(run.device)
 
     rank = run.accelerator.process_index
     pool = Pool(batches(config, config.batch, seed + 20, rank, run.step), vae, config.pool, config.batch, config.reuse, run.device)

@@ -59,6 +59,10 @@ def main(
     config, folder = CONFIGS[config], folder / config
     pipe = StableDiffusionPipeline.from_pretrained(model or folder / "diffusion" / "model")
     judge = judging.load(config, folder)
+    if judge is None:
+        raise SystemExit(
+            f"there is no judge for configuration {config.name!r}: train it first with python -m pocket.judge --config {config.name}"
+        )
     pairs = prompts.fixed(config.mix, count)
     start = time.monotonic()
     pictures = sample(pipe, [p for p, _ in pairs], steps, guidance, config.side)

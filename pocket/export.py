@@ -11,7 +11,9 @@ from typing import Annotated
 import torch
 import typer
 from diffusers import StableDiffusionPipeline
+from safetensors.torch import save_file
 
+from pocket import judge as judging
 from pocket.config import CONFIGS
 
 ASSETS = Path("sdlab/assets/pocket")
@@ -75,9 +77,7 @@ def card(config, folder, results, hardware):
     """The model card's text, every number taken from the results and the logs."""
     columns = [results["accuracy"], results["judge_through_autoencoder"], results["judge_on_real"]]
     rows = "\n".join(f"| {h} | " + " | ".join(f"{c[h]:.0%}" for c in columns) + " |" for h in columns[0])
-    from pocket.judge import classes
-
-    known = classes(config)
+    known = judging.classes(config)
     vae, judge, unet = (_last(folder, s) for s in ("autoencoder", "judge", "diffusion"))
     return CARD.format(
         total=sum(results["parameters"].values()) / 1e6, side=config.side, config=config.name, hardware=hardware, rows=rows,
@@ -114,6 +114,9 @@ def main(
         raise SystemExit(
             f"the weights are {sum(sizes) / 1e6:.0f} MB, the largest file {max(sizes) / 1e6:.0f} MB: at most 60 and 15 may ship"
         )
+    if not judging.kept(config).exists():
+        judge = judging.load(config, folder).half().state_dict()
+        save_file({name: tensor.contiguous() for name, tensor in judge.items()}, judging.kept(config))
     shutil.rmtree(assets, ignore_errors=True)
     assets.parent.mkdir(parents=True, exist_ok=True)
     partial.rename(assets)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from transformers import ResNetConfig, ResNetModel
 
+from pocket.catalog import DATA
 from pocket.command import stage
 from pocket.loop import Run
 from pocket.muon import Muon, groups
@@ -89,18 +90,28 @@ def accuracy(judge, config, pictures, scenes):
     return scores
 
 
+def kept(config):
+    """Where the repository keeps the judge of a configuration: the ruler must stay the same from one model to the next."""
+    return DATA / f"judge-{config.name}.safetensors"
+
+
 def load(config, folder):
-    """The trained judge of a configuration, in evaluation mode."""
+    """The judge of a configuration, in evaluation mode: the one the repository keeps, else the one trained in `folder`, else None."""
     judge = Judge(config)
-    judge.load_state_dict(load_file(folder / "judge" / "judge.safetensors"))
-    return judge.eval()
+    for path in (kept(config), folder / "judge" / "judge.safetensors"):
+        if path.exists():
+            judge.load_state_dict(load_file(path))
+            return judge.eval()
+    return None
 
 
-def train(config, folder, minutes, seed=0):
-    """Train for `minutes` and write `folder/judge/judge.safetensors`."""
+def train(config, folder, minutes, seed=0, start=None):
+    """Train for `minutes`, from the weights in `start` if given, and write `folder/judge/judge.safetensors`."""
     run = Run("judge", folder, minutes, lr := 1e-3, seed)
     torch.manual_seed(seed)
     judge = Judge(config).to(run.device)
+    if start:
+        judge.load_state_dict(load_file(start))
     model, optimizer, _ = run.begin(judge, Muon(groups(judge), lr=lr))
     stream = batches(config, config.judge_batch, seed + 10, run.accelerator.process_index, run.step, mix=alone(config.mix))
     for step in run.steps(optimizer, config.judge_batch):
