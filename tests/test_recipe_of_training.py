@@ -224,3 +224,11 @@ def test_the_shipped_numbers_are_those_of_the_card():
     assert 0 < merit(results) <= 1
     for head in judging.HEADS:
         assert f"| {head} | {results['accuracy'][head]:.0%} |" in card
+
+
+def test_the_kept_judge_knows_true_pictures():
+    judge = judging.load(CPU, judging.kept(CPU).parent)
+    assert judge is not None
+    pictures, scenes = next(batches(CPU, 256, 31, mix=judging.alone(CPU.mix)))
+    scores = judging.accuracy(judge, CPU, to_unit(pictures), scenes)
+    assert min(scores["object"], scores["style"], scores["background"]) > 0.88
