@@ -86,12 +86,12 @@ CPU = Config(  # two cores: 64 px, a hundred concepts, an autoencoder that shrin
     side=64,
     mix=Mix(
         concepts=tuple(w.replace("_", " ") for w in NARROW.split()),
-        two_things=0.15, colour=0.2, sized=0.05, placed=0.05, nothing=0.05, flaw=0.1,
+        two_things=0.06, colour=0.12, sized=0.03, placed=0.03, nothing=0.03, flaw=0.05,
     ),
     vae=_vae((32, 64, 128), 64),
     text=_text(128, 3, 4),
     unet=_unet((64, 128, 192), 128, 4),
-    vae_batch=16, vae_lr=1e-3, batch=32, lr=1.5e-3, judge_width=32, judge_batch=64, reuse=6, pool=24_000,
+    vae_batch=16, vae_lr=1e-3, batch=32, lr=1.5e-3, judge_width=32, judge_batch=64, reuse=3, pool=24_000,
 )  # fmt: skip
 GPU = Config(  # one datacentre GPU: 128 px, the whole world, an autoencoder that shrinks 8×
     name="gpu",

@@ -47,20 +47,22 @@ class Pool:
         self.stream, self.vae, self.size, self.device = stream, vae, size, device
         self.latents, self.scenes, self.oldest = None, [], 0
         self.batch, self.fresh, self.debt = batch, batch / reuse, 0.0
-        for _ in range(8):
+        for _ in range(min(32, size // batch)):
             self._renew()
 
     @torch.no_grad()
     def _renew(self):
         pictures, scenes = next(self.stream)
         latents = self.vae.encode(to_unit(pictures, self.device)).latent_dist.sample()  # (B, 4, h, w)
-        if len(self.scenes) < self.size:
-            self.latents = latents if self.latents is None else torch.cat([self.latents, latents])
-            self.scenes += scenes
-            return
+        if self.latents is None:
+            self.latents = latents.new_empty((self.size, *latents.shape[1:]))
         for latent, scene in zip(latents, scenes, strict=True):
-            self.latents[self.oldest], self.scenes[self.oldest] = latent, scene
-            self.oldest = (self.oldest + 1) % len(self.scenes)
+            self.latents[self.oldest] = latent
+            if len(self.scenes) < self.size:
+                self.scenes.append(scene)
+            else:
+                self.scenes[self.oldest] = scene
+            self.oldest = (self.oldest + 1) % self.size
 
     def draw(self, rng):
         """A batch of latents (B, 4, h, w) and the list of their scenes."""
