@@ -1,0 +1,32 @@
+"""The README says what the repository does."""
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_its_numbers_are_the_models_own():
+    card = (ROOT / "sdlab/assets/pocket/README.md").read_text()
+    rows = re.findall(r"^\| (?:object|style|background|colour) \|.*$", card, re.M)
+    assert len(rows) == 4
+    assert all(row in README for row in rows)
+
+
+def test_its_links_lead_somewhere():
+    for link in re.findall(r"\]\(([^)]+)\)", README):
+        assert link.startswith("http") or (ROOT / link).exists(), link
+
+
+def test_every_target_it_names_exists():
+    targets = set(re.findall(r"`?make ([a-z]+)", README))
+    known = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert {"course", "test"} <= targets <= known
+
+
+def test_make_alone_lists_every_target_with_help():
+    said = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True, check=True).stdout
+    for target in ("course", "test", "lab", "notebooks", "lint", "clean", "pocket", "bench"):
+        assert re.search(rf"make {target} +\w", said)
