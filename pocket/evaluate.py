@@ -53,7 +53,7 @@ def main(
     model: Annotated[Path | None, typer.Option(help="the pipeline; default: the diffusion stage's")] = None,
     count: Annotated[int, typer.Option(help="number of fixed prompts")] = 200,
     steps: Annotated[int, typer.Option(help="sampling steps")] = 25,
-    guidance: Annotated[float, typer.Option(help="guidance scale")] = 4.0,
+    guidance: Annotated[float, typer.Option(help="guidance scale")] = 7.0,
 ):
     """Score a pipeline and write the numbers and a sheet beside it."""
     config, folder = CONFIGS[config], folder / config
