@@ -27,7 +27,7 @@ def picture_seconds(repeats=5):
     import sdlab
 
     pipe = sdlab.load()
-    recipe = sdlab.Recipe("a lion on the beach, cartoon", steps=25, guidance=5.0)
+    recipe = sdlab.Recipe("a lion on the beach, cartoon", steps=25, guidance=7.0)
     sdlab.generate(pipe, recipe, progress=False)
     return statistics.median(sdlab.generate(pipe, recipe.but(seed=i), progress=False).seconds for i in range(repeats))
 

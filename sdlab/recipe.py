@@ -32,7 +32,7 @@ class Recipe:
     prompt: str
     negative_prompt: str = ""
     steps: int = 25
-    guidance: float = 4.0
+    guidance: float = 7.0
     seed: int = 0
     width: int | None = None
     height: int | None = None

@@ -51,7 +51,7 @@ print(
 # > place, the manner of drawing?
 
 # %%
-first = sdlab.Recipe("a lion on the beach, cartoon", seed=3, steps=25, guidance=5.0)
+first = sdlab.Recipe("a lion on the beach, cartoon", seed=3, steps=25, guidance=7.0)
 lion = sdlab.generate(pipe, first, keep_latents=True)
 sdlab.show(lion)
 

@@ -177,7 +177,7 @@ print(f"similarity of levels 5 apart: {near:.2f}; 500 apart: {far:.2f}")
 # > **Predict.** Where will *lion* be bright, and where *beach*?
 
 # %% tags=["cover"]
-recipe = sdlab.Recipe("a lion on the beach, oil painting", seed=3, steps=20, guidance=5.0)
+recipe = sdlab.Recipe("a lion on the beach, oil painting", seed=3, steps=20, guidance=7.0)
 run, maps = anatomy.word_maps(pipe, recipe)
 diagrams.words(run.image, maps)
 
