@@ -5,6 +5,7 @@ The pages stand alone: pictures are inside them, and formulas are MathML, which 
 
 import html
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def _cover(notebook):
 
 def main():
     """Execute and write all pages; a notebook that fails stops the build with its name and error."""
+    shutil.rmtree(OUT / "outputs", ignore_errors=True)  # what the notebooks saved when they last ran
     OUT.mkdir(parents=True, exist_ok=True)
     exporter, cards = _exporter(), []
     scripts = sorted(SCRIPTS.glob("[0-9]*.py"))

@@ -2,11 +2,15 @@
 
 import textwrap
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
 from sdlab.generation import Generation, decode
+
+# Settle the backend now: settled inside an rc_context, a notebook's backend would lose its switch for showing figures by itself.
+plt.switch_backend(matplotlib.get_backend())
 
 INK, FAINT = "#222831", "#6b7280"
 CELL = 2.1  # inches a small picture takes

@@ -10,7 +10,7 @@
 # | | pocket model (default) | SD 1.5 (`SDLAB_MODEL=sd15`) |
 # |---|---|---|
 # | time for this notebook | about a minute on two CPU cores | a few minutes on a GPU |
-# | memory | 2 GB | 4 GB on the GPU |
+# | memory | 1 GB | 4 GB on the GPU |
 # | download | none | 2.7 GB, once |
 
 # %% [markdown]
@@ -37,9 +37,8 @@ pipe = sdlab.load()
 seconds = time.perf_counter() - start
 total = sum(count for _, count in sdlab.anatomy.parts(pipe).values())
 side = sdlab.models.native_side(pipe)
-print(
-    f"{type(pipe).__name__}: {total / 1e6:.1f} million parameters, {side}×{side} pixels, loaded in {seconds:.1f} s"
-)
+print(f"{type(pipe).__name__}: {total / 1e6:.1f} million parameters")
+print(f"{side}×{side} pixels, loaded in {seconds:.1f} s")
 
 # %% [markdown]
 # ## The first picture
@@ -81,9 +80,8 @@ figure, axis = plt.subplots(figsize=(6, 2.6))
 axis.plot(range(1, len(frames) + 1), distance, marker="o", markersize=3)
 axis.set(xlabel="step", ylabel="distance to the result", ylim=(0, None))
 half = next(i for i, d in enumerate(distance, 1) if d < distance[0] / 2)
-print(
-    f"half of the way is done after {half} of {len(frames)} steps; the first picture was {distance[0]:.0f} grey levels away"
-)
+print(f"the first picture was {distance[0]:.0f} grey levels away from the last")
+print(f"half of the way is done after {half} of {len(frames)} steps")
 
 # %% [markdown]
 # ## Change one thing

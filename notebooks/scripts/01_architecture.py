@@ -11,7 +11,7 @@
 # | | pocket model (default) | SD 1.5 (`SDLAB_MODEL=sd15`) |
 # |---|---|---|
 # | time for this notebook | about a minute on two CPU cores | a few minutes on a GPU |
-# | memory | 3 GB | 6 GB on the GPU |
+# | memory | 1 GB | 6 GB on the GPU |
 # | download | none | 2.7 GB, once |
 
 # %%
@@ -107,24 +107,18 @@ def embed(sentence):
     return pipe.text_encoder(ids.to(pipe.device))[0][0].float().cpu()
 
 
-pieces = pipe.tokenizer.tokenize("a lion on the beach, oil painting")
-change = (
-    embed("a lion on the beach, oil painting") - embed("a lion in the beach, oil painting")
-).norm(dim=-1)  # (77,)
-figure, axis = plt.subplots(figsize=(7, 2.4))
-axis.bar(range(len(pieces) + 2), change[: len(pieces) + 2])
-axis.set_xticks(
-    range(len(pieces) + 2), ["start", *[p.removesuffix("</w>") for p in pieces], "end"]
-)
-axis.set_ylabel("change of the vector")
-print(
-    "changed before the new word:",
-    int((change[:3] > 1e-5).sum()),
-    "of 3; from it on:",
-    int((change[3:] > 1e-5).sum()),
-    "of 74",
-)
+before, after = "a lion on the beach, oil painting", "a lion in the beach, oil painting"
+change = (embed(before) - embed(after)).norm(dim=-1)  # (77,)
+print("vectors that changed before the new word:", int((change[:3] > 1e-5).sum()), "of 3")
+print("and from it on:", int((change[3:] > 1e-5).sum()), "of 74")
 
+# %%
+pieces = [piece.removesuffix("</w>") for piece in pipe.tokenizer.tokenize(before)]
+labels = ["start", *pieces, "end"]
+figure, axis = plt.subplots(figsize=(7, 2.4))
+axis.bar(range(len(labels)), change[: len(labels)])
+axis.set_xticks(range(len(labels)), labels)
+axis.set_ylabel("change of the vector")
 # %% [markdown]
 # The word *on* became *in*. Nothing before it changed, and everything from it on did, even the empty places at the end. So the last
 # vectors have seen the whole sentence. The U-Net looks at all 77.
@@ -200,6 +194,8 @@ for word, values in share.items():
     )
 
 # %% [markdown]
+# In the pocket model *lion* gathers in the middle and *beach* keeps out of it, on every seed: the words know their places.
+#
 # ## 4 · The VAE
 #
 # The U-Net never sees a pixel. The VAE's encoder shrinks a picture to latents, and its decoder paints them back. How much smaller, and what
@@ -288,27 +284,26 @@ def by_hand(recipe):
         [recipe.negative_prompt, recipe.prompt], padding="max_length", return_tensors="pt"
     )
     context = pipe.text_encoder(prompts.input_ids.to(pipe.device))[0]  # (2, 77, width)
-    x = torch.randn(
-        (1, 4, side, side),
-        generator=torch.Generator("cpu").manual_seed(recipe.seed),
-        dtype=context.dtype,
-    ).to(pipe.device)
+    noise = torch.Generator("cpu").manual_seed(recipe.seed)
+    x = torch.randn((1, 4, side, side), generator=noise, dtype=context.dtype).to(
+        pipe.device
+    )
     pipe.scheduler.set_timesteps(recipe.steps, device=pipe.device)
     x = x * pipe.scheduler.init_noise_sigma
     for t in pipe.scheduler.timesteps:
         both = pipe.scheduler.scale_model_input(torch.cat([x, x]), t)
         empty, prompted = pipe.unet(both, t, encoder_hidden_states=context).sample.chunk(2)
-        x = pipe.scheduler.step(
-            empty + recipe.guidance * (prompted - empty), t, x
-        ).prev_sample
+        guided = empty + recipe.guidance * (prompted - empty)
+        x = pipe.scheduler.step(guided, t, x).prev_sample
     return x
 
 
+# %%
 side = pipe.unet.config.sample_size
 ours = by_hand(recipe)
 theirs = pipe(
-    recipe.prompt, num_inference_steps=recipe.steps, guidance_scale=recipe.guidance, output_type="latent",
-    generator=torch.Generator("cpu").manual_seed(recipe.seed),
+    recipe.prompt, num_inference_steps=recipe.steps, guidance_scale=recipe.guidance,
+    output_type="latent", generator=torch.Generator("cpu").manual_seed(recipe.seed),
 ).images  # fmt: skip
 print("the same to the last bit:", torch.equal(ours, theirs))
 
