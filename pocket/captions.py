@@ -113,9 +113,8 @@ def _lexicon():
             for colour in COLOURS if key in COLOURED_BACKGROUNDS else [None]:
                 lexicon["background"][phrase.format(c=colour)] = (key, colour)
     for key, phrases in PLACES_ALONE.items():
-        for phrase in phrases:
-            lexicon["background"].setdefault(phrase, (key, None))
-            lexicon["background"].setdefault(re.sub("^an? ", "", phrase), (key, None))
+        for phrase in phrases:  # without the article, or "a beach" would hide "beach with umbrella"
+            lexicon["background"].setdefault(re.sub("^(an?|the) ", "", phrase), (key, None))
     lexicon["filler"] = {word.strip(): None for word in (*OPENERS, *FLOURISHES, *FILLERS, *FINE, *POOR) if word}
     lexicon["background"] |= {"rainy": ("rain", None), "city at night with neon lights": ("city", None)}
     return lexicon
@@ -139,7 +138,7 @@ def read(caption, rng):
         ValueError: the caption names no object and no place of the world.
     """
     lexicon, found = _lexicon(), {"concept": [], "relation": [], "background": [], "style": [], "flaw": [], "place": []}
-    colour = size = None
+    colour = size = either = None
     for match in _pattern().finditer(caption.lower()):
         phrase = match[0]
         kind = next(k for k in _KINDS if phrase in lexicon[k])
@@ -155,6 +154,11 @@ def read(caption, rng):
             colour = size = None
         else:
             found[kind].append(value)
+            if kind == "background" and phrase in lexicon["concept"]:
+                either = value, Thing(lexicon["concept"][phrase], colour, size)
+    if either and not found["concept"] and len(found["background"]) > 1:  # "a sunset on the beach": the sunset is the thing
+        found["background"].remove(either[0])
+        found["concept"].append(either[1])
     if not found["concept"] and not found["background"]:
         raise ValueError(f"{caption!r} names no object and no place of the pocket world: name one, such as a lion or a beach")
     things = tuple(found["concept"][:2])
