@@ -21,6 +21,9 @@ from pocket.config import CONFIGS
 from pocket.stream import batches, to_unit
 
 
+SHIPPED = Path("sdlab/assets/pocket")
+
+
 @torch.no_grad()
 def sample(pipe, texts, steps=25, guidance=4.0, side=None, seed=0, batch=16):
     """Pictures in −1…1, (B, 3, H, W), for `texts`; picture i starts from the noise of seed + i, whatever the batch."""
@@ -50,19 +53,21 @@ def contact_sheet(pictures, columns=10, scale=1):
 def main(
     config: Annotated[str, typer.Option(help="which configuration the model was trained with")] = "cpu",
     folder: Annotated[Path, typer.Option(help="where the stages left their results")] = Path("build/pocket"),
-    model: Annotated[Path | None, typer.Option(help="the pipeline; default: the diffusion stage's")] = None,
+    model: Annotated[Path | None, typer.Option(help="the pipeline; default: the diffusion stage's, or the shipped one")] = None,
     count: Annotated[int, typer.Option(help="number of fixed prompts")] = 200,
     steps: Annotated[int, typer.Option(help="sampling steps")] = 25,
     guidance: Annotated[float, typer.Option(help="guidance scale")] = 7.0,
 ):
     """Score a pipeline and write the numbers and a sheet beside it."""
     config, folder = CONFIGS[config], folder / config
-    pipe = StableDiffusionPipeline.from_pretrained(model or folder / "diffusion" / "model")
+    trained = folder / "diffusion" / "model"
+    pipe = StableDiffusionPipeline.from_pretrained(model or (trained if trained.exists() else SHIPPED))
     judge = judging.load(config, folder)
     if judge is None:
         raise SystemExit(
             f"there is no judge for configuration {config.name!r}: train it first with python -m pocket.judge --config {config.name}"
         )
+    folder.mkdir(parents=True, exist_ok=True)
     pairs = prompts.fixed(config.mix, count)
     start = time.monotonic()
     pictures = sample(pipe, [p for p, _ in pairs], steps, guidance, config.side)

@@ -46,7 +46,7 @@ print(f"{side}×{side} pixels, loaded in {seconds:.1f} s")
 # A `Recipe` holds everything that decides a picture. The *prompt* says what to draw. The *seed* picks the noise that it is drawn from.
 # *Steps* is how often the noise is cleaned, and *guidance* how strongly the prompt pulls. The next notebooks take each of them apart.
 #
-# > **Predict.** The model has never seen this very sentence. Which parts of it will you recognise in the picture: the thing, the
+# > **Predict.** Which parts of the sentence will you recognise in the picture: the thing, the
 # > place, the manner of drawing?
 
 # %%
