@@ -20,7 +20,6 @@ from pocket.autoencoder import held_out_psnr
 from pocket.config import CONFIGS
 from pocket.stream import batches, to_unit
 
-
 SHIPPED = Path("sdlab/assets/pocket")
 
 
@@ -61,7 +60,7 @@ def main(
     """Score a pipeline and write the numbers and a sheet beside it."""
     config, folder = CONFIGS[config], folder / config
     trained = folder / "diffusion" / "model"
-    pipe = StableDiffusionPipeline.from_pretrained(model or (trained if trained.exists() else SHIPPED))
+    pipe = StableDiffusionPipeline.from_pretrained(model or (trained if trained.exists() else SHIPPED), dtype=torch.float32)
     judge = judging.load(config, folder)
     if judge is None:
         raise SystemExit(

@@ -105,6 +105,8 @@ def main(
     partial = assets.with_name(assets.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     pipe.save_pretrained(partial, max_shard_size="14MB")
+    described = partial / "text_encoder" / "config.json"  # transformers computes in the dtype it finds here, the U-Net in float32
+    described.write_text(described.read_text().replace('"dtype": "float16"', '"dtype": "float32"'))
     (partial / "README.md").write_text(card(config, folder, results, hardware))
     (partial / "evaluation.json").write_text(json.dumps(results, indent=2) + "\n")
     shutil.copy("LICENSE", partial / "LICENSE")

@@ -18,7 +18,8 @@ def test_the_pocket_model_is_a_stock_pipeline(pipe):
     assert pipe.unet.dtype == torch.float32
     assert models.name_of(pipe) == "pocket"
     assert models.native_side(pipe) == models.MODELS["pocket"].side
-    plain = DiffusionPipeline.from_pretrained(models.POCKET)
+    plain = DiffusionPipeline.from_pretrained(models.POCKET)  # as the card says, with no code of ours
+    assert plain("a lion", num_inference_steps=1, guidance_scale=7.0).images[0].size == (models.native_side(pipe),) * 2
     assert all(torch.equal(a.float(), b) for a, b in zip(plain.unet.parameters(), pipe.unet.parameters(), strict=True))
 
 
