@@ -10,8 +10,8 @@ from diffusers import AutoencoderKL
 
 from pocket.command import stage
 from pocket.loop import Run
-from pocket.muon import Muon, groups
 from pocket.stream import batches, to_unit
+from sdlab.muon import Muon, groups
 
 KL_WEIGHT = 1e-4
 

@@ -17,10 +17,10 @@ from pocket import prompts
 from pocket.captions import say
 from pocket.command import stage
 from pocket.loop import Run
-from pocket.muon import Muon, groups
 from pocket.pipeline import assemble, scheduler
 from pocket.stream import batches, to_unit
 from pocket.tokenizer import corpus, learn
+from sdlab.muon import Muon, groups
 
 EMPTY_CAPTIONS = 0.1
 LOOK_MINUTES = 6  # how often to draw a sheet and measure accuracy
@@ -47,13 +47,14 @@ class Pool:
         self.stream, self.vae, self.size, self.device = stream, vae, size, device
         self.latents, self.scenes, self.oldest = None, [], 0
         self.batch, self.fresh, self.debt = batch, batch / reuse, 0.0
-        for _ in range(min(32, size // batch)):
+        for _ in range(size // 6 // batch):  # enough to begin without learning a handful of pictures by heart
             self._renew()
 
     @torch.no_grad()
     def _renew(self):
         pictures, scenes = next(self.stream)
-        latents = self.vae.encode(to_unit(pictures, self.device)).latent_dist.sample()  # (B, 4, h, w)
+        with torch.autocast(self.device.type, torch.bfloat16):  # nearly four times as fast on a CPU
+            latents = self.vae.encode(to_unit(pictures, self.device)).latent_dist.sample().float()  # (B, 4, h, w)
         if self.latents is None:
             self.latents = latents.new_empty((self.size, *latents.shape[1:]))
         for latent, scene in zip(latents, scenes, strict=True):
@@ -126,7 +127,7 @@ def train(config, folder, minutes, seed=0, start=None):
         text = CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), **ends, **config.text))
         unet = UNet2DConditionModel(**config.unet)
     vae = vae.to(run.device).eval().requires_grad_(False)
-    denoiser = Denoiser(text, unet).to(run.device)
+    denoiser = Denoiser(text, unet).to(run.device, memory_format=torch.channels_last)  # convolutions are a tenth faster so
     model, optimizer, average = run.begin(denoiser, Muon(groups(denoiser), lr=config.lr))
     judge = judging.load(config, folder)
     judge = judge and judge.to(run.device)

@@ -1,10 +1,13 @@
 """Show pictures with the parameters that made them: one, a row, a grid, a film strip of the denoising."""
 
+import base64
+import io
 import textwrap
 
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from PIL import Image
 
 from sdlab.generation import Generation, decode
@@ -62,6 +65,48 @@ def grid(images, titles=None, columns=None, cell=CELL, title=None):
             figure.suptitle(title, fontsize=12, y=1 - 0.12 / height, va="top")
     plt.close(figure)  # the notebook shows what a cell returns; closing keeps it from being shown twice
     return figure
+
+
+def tiled(pictures, columns, gap=1):
+    """Tensors as one picture, white between them: (n, 1 or 3, h, w) in −1…1 → uint8 (H, W, 3), `columns` in a row."""
+    n, channels, h, w = pictures.shape
+    rows = -(-n // columns)
+    sheet = torch.ones(channels, rows * (h + gap) - gap, columns * (w + gap) - gap)
+    for i, picture in enumerate(pictures.detach().cpu().float().clamp(-1, 1)):
+        y, x = (i // columns) * (h + gap), (i % columns) * (w + gap)
+        sheet[:, y : y + h, x : x + w] = picture
+    return ((sheet + 1) * 127.5).round().byte().permute(1, 2, 0).expand(-1, -1, 3).numpy()
+
+
+def tiles(pictures, columns=16, width=900):
+    """Small pictures, tensors (n, 1 or 3, h, w) in −1…1, as one PIL image about `width` wide, enlarged pixel by pixel."""
+    sheet = Image.fromarray(tiled(pictures, columns))
+    scale = max(1, width // sheet.width)
+    return sheet.resize((sheet.width * scale, sheet.height * scale), Image.NEAREST)
+
+
+def animation(draw, frames, size=(4, 4), milliseconds=120):
+    """A moving picture for a notebook or a page: `draw(axis, frame)` draws each of `frames` on a cleared axis.
+
+    Returns:
+        `IPython.display.HTML` with a GIF inside, which runs for ever and stands two seconds on its last frame.
+    """
+    from IPython.display import HTML
+
+    images = []
+    with plt.rc_context(STYLE | {"figure.dpi": 90}):
+        figure, axis = plt.subplots(figsize=size, layout="constrained")
+        for frame in frames:
+            axis.clear()
+            draw(axis, frame)
+            figure.canvas.draw()
+            images.append(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3]).quantize(64, dither=Image.Dither.NONE))
+        plt.close(figure)
+    file = io.BytesIO()
+    images[0].save(file, "GIF", save_all=True, append_images=images[1:], duration=[milliseconds] * (len(images) - 1) + [2000], loop=0)
+    return HTML(
+        f'<img src="data:image/gif;base64,{base64.b64encode(file.getvalue()).decode()}" alt="{len(images)} frames of an animation">'
+    )
 
 
 def show(*generations, title=None):

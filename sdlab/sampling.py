@@ -5,6 +5,7 @@ shrinks as noise is added. In the second half, `denoise(x, sigma)` takes the noi
 step is a step of an ODE. `on_sigmas` leads from one to the other.
 """
 
+from collections import deque
 from itertools import pairwise
 
 import torch
@@ -12,7 +13,48 @@ import torch
 from sdlab import ddpm
 
 
-def ancestral(denoise, schedule, x, noise=True, clamp=False, generator=None):
+def last(steps):
+    """Run a sampler to its end: what it yields last."""
+    return deque(steps, maxlen=1).pop()
+
+
+def denoiser(model, schedule, kind="eps", condition=None, clamp=True):
+    """What the samplers need, from a network: `(xt, t) → x0`.
+
+    Args:
+        model: predicts a target of `kind`, see `ddpm.target`; called as in `ddpm.losses`.
+        schedule: the one it was trained with.
+        kind: "eps", "x0" or "v".
+        condition: what the model is told, (B, …), or None.
+        clamp: keep x0 within −1…1, where the data is.
+    """
+
+    @torch.no_grad()
+    def denoise(xt, t):
+        prediction = model(xt, t) if condition is None else model(xt, t, condition)
+        x0 = ddpm.as_x0(kind, schedule, prediction, xt, t)
+        return x0.clamp(-1, 1) if clamp else x0
+
+    return denoise
+
+
+def ideal(data, schedule):
+    """The best denoiser there is for a data set: the mean of its points (N, …), each weighted by how likely it became x_t.
+
+    The weights are Bayes' rule with q(x_t | x_0), eq. 4 of Ho et al. 2020.
+    """
+    points = data.flatten(1)  # (N, D)
+
+    def denoise(xt, t):
+        abar = ddpm.at(schedule.abar, t, xt).reshape(-1, 1)  # (B, 1)
+        distance = (xt.flatten(1)[:, None] - abar[:, None].sqrt() * points.to(xt)).square().sum(-1)  # (B, N)
+        weights = torch.softmax(-distance / (2 * (1 - abar)), 1)
+        return (weights @ points.to(xt)).reshape(xt.shape)
+
+    return denoise
+
+
+def ancestral(denoise, schedule, x, noise=True, generator=None):
     """DDPM's own sampler: every level, each with fresh noise but the last (Ho et al. 2020, algorithm 2).
 
     Args:
@@ -20,13 +62,12 @@ def ancestral(denoise, schedule, x, noise=True, clamp=False, generator=None):
         schedule: a `ddpm.Schedule`.
         x: pure noise (B, …).
         noise: False leaves out the fresh noise; what that costs is a lesson.
-        clamp: keep every x0 within -1…1, where the data is.
         generator: of the fresh noise.
     """
     for level in reversed(range(schedule.steps)):
         t = torch.full(x.shape[:1], level, device=x.device)
         x0 = denoise(x, t)
-        mean, variance = ddpm.posterior(schedule, x0.clamp(-1, 1) if clamp else x0, x, t)
+        mean, variance = ddpm.posterior(schedule, x0, x, t)
         fresh = noise and level > 0
         x = mean + variance.sqrt() * torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device) if fresh else mean
         yield x
@@ -128,11 +169,23 @@ def dpmpp_2m(denoise, x, sigmas):
         yield x
 
 
-def guided(with_condition, without, scale):
-    """Classifier-free guidance of a denoiser (Ho & Salimans 2022, eq. 6): 0 is without the condition, 1 with it, more is past it."""
+def guided(with_condition, without, scale, rescale=0.0):
+    """Classifier-free guidance of a denoiser (Ho & Salimans 2022, eq. 6): 0 is without the condition, 1 with it, more is past it.
+
+    Args:
+        with_condition: a denoiser, `(x, noise level) → x0`.
+        without: the same without the condition, or with a negative one.
+        scale: the guidance scale.
+        rescale: how far the guess is brought back to the deviation it has with the condition, 0…1 (Lin et al. 2024, eq. 15 and 16).
+    """
 
     def denoise(x, noise_level):
-        plain = without(x, noise_level)
-        return plain + scale * (with_condition(x, noise_level) - plain)
+        plain, told = without(x, noise_level), with_condition(x, noise_level)
+        guess = plain + scale * (told - plain)
+        if rescale:
+            inner = tuple(range(1, x.ndim))
+            tamed = guess * (told.std(inner, keepdim=True) / guess.std(inner, keepdim=True))
+            guess = rescale * tamed + (1 - rescale) * guess
+        return guess
 
     return denoise

@@ -66,15 +66,15 @@ class UNet(nn.Module):
         text_width: width of the text's vectors, or None for no text.
     """
 
-    def __init__(self, channels=3, widths=(32, 64, 96), classes=0, text_width=None):
+    def __init__(self, channels=3, widths=(32, 96, 128), classes=0, text_width=None):
         super().__init__()
         first, *_ = widths
         time_width = 4 * first
         self.first, self.text_width = first, text_width
         self.time = nn.Sequential(nn.Linear(first, time_width), nn.SiLU(), nn.Linear(time_width, time_width))
-        self.label = nn.Embedding(classes + 1, time_width) if classes else None
+        self.class_embedding = nn.Embedding(classes + 1, time_width) if classes else None
         self.enter = nn.Conv2d(channels, first, 3, padding=1)
-        steps = list(zip(widths, (*widths[1:], widths[-1]), strict=True))  # (32, 64), (64, 96), (96, 96)
+        steps = list(zip((first, *widths[:-1]), widths, strict=True))  # (32, 32), (32, 96), (96, 128)
         self.down = nn.ModuleList(Block(a, b, time_width) for a, b in steps)
         self.middle = Block(widths[-1], widths[-1], time_width)
         self.look_around = Attention(widths[-1])
@@ -90,9 +90,9 @@ class UNet(nn.Module):
         if x.shape[-1] % 4 or x.shape[-2] % 4:
             raise ValueError(f"the grid is {x.shape[-2]}×{x.shape[-1]}: both sides must be multiples of 4, because it is halved twice")
         time = self.time(time_embedding(t, self.first))  # (B, time_width)
-        if self.label is not None:
-            nobody = torch.full_like(t, self.label.num_embeddings - 1)
-            time = time + self.label(nobody if condition is None else condition)
+        if self.class_embedding is not None:
+            nobody = torch.full_like(t, self.class_embedding.num_embeddings - 1)
+            time = time + self.class_embedding(nobody if condition is None else condition)
         h, handed_across = self.enter(x), []
         for level, block in enumerate(self.down):
             h = block(h, time)

@@ -19,10 +19,10 @@ from pocket.autoencoder import fold_statistics, psnr
 from pocket.config import CONFIGS, CPU
 from pocket.diffusion import Pool, timesteps
 from pocket.export import ASSETS, merit
-from pocket.muon import Muon, groups, orthogonalize
 from pocket.pipeline import scheduler
 from pocket.stream import batches, to_unit
 from pocket.tokenizer import corpus, learn
+from sdlab.muon import Muon, groups, orthogonalize
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,4 @@
 import math
-from collections import deque
 from itertools import pairwise
 
 import pytest
@@ -7,6 +6,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler
 
 from sdlab import ddpm, sampling
+from sdlab.sampling import last
 
 F64 = torch.float64
 DATA = torch.tensor([[1.0, 0.5], [-0.8, 0.9], [0.1, -1.0], [-0.5, -0.4], [0.9, -0.7]], dtype=F64)
@@ -14,14 +14,7 @@ SD = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012
 
 
 def ideal(schedule, data=DATA):
-    """The best denoiser there is: the posterior mean of a data set's own points, (xt, t) → x0."""
-
-    def denoise(xt, t):
-        abar = ddpm.at(schedule.abar, t, xt)
-        distance = ((xt[:, None] - abar[:, None].sqrt() * data.to(xt)) ** 2).sum(-1)  # (B, N)
-        return torch.softmax(-distance / (2 * (1 - abar)), 1) @ data.to(xt)
-
-    return denoise
+    return sampling.ideal(data, schedule)
 
 
 def ideal_over_sigmas(data=DATA):
@@ -32,10 +25,6 @@ def ideal_over_sigmas(data=DATA):
         return torch.softmax(-distance / (2 * sigma**2), 1) @ data.to(x)
 
     return denoise
-
-
-def last(steps):
-    return deque(steps, maxlen=1)[0]
 
 
 def start(count=64, seed=0):
@@ -189,3 +178,31 @@ def test_spaced_levels_fall_from_the_last(steps):
 def test_too_many_levels_are_refused():
     with pytest.raises(ValueError, match="steps is 2000: it must lie between 1 and 1000"):
         sampling.spaced(ddpm.linear(), 2000)
+
+
+@pytest.mark.parametrize("rescale", [0.3, 1.0])
+def test_rescaled_guidance_is_that_of_diffusers(rescale):
+    from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
+
+    told, plain = torch.randn(2, 3, 4, 8, 8, dtype=F64)
+    ours = sampling.guided(lambda x, t: told, lambda x, t: plain, 5.0, rescale)(told, 0)
+    theirs = rescale_noise_cfg(plain + 5.0 * (told - plain), told, guidance_rescale=rescale)
+    assert torch.allclose(ours, theirs)
+
+
+@pytest.mark.parametrize("kind", ["eps", "x0", "v"])
+def test_a_network_that_knows_its_target_is_a_perfect_denoiser(kind):
+    schedule, t = ddpm.cosine(100), torch.randint(0, 99, (30,), generator=torch.Generator().manual_seed(0))
+    x0, eps = DATA.repeat(6, 1) * 0.9, start(30)
+    xt = ddpm.q_sample(schedule, x0, t, eps)
+    knowing = sampling.denoiser(lambda x, t: ddpm.target(kind, schedule, x0, eps, t), schedule, kind)
+    assert torch.allclose(knowing(xt, t), x0, atol=1e-9)
+
+
+def test_a_denoiser_passes_the_condition_on_and_clamps():
+    schedule, x, t = ddpm.cosine(100), torch.zeros(3, 2, dtype=F64), torch.tensor([50, 50, 50])
+    wanted = torch.tensor([[3.0], [-0.5], [-2.0]], dtype=F64)
+    by_condition = sampling.denoiser(lambda x, t, c: c.expand_as(x), schedule, "x0", wanted)
+    assert by_condition(x, t)[:, 0].tolist() == [1.0, -0.5, -1.0]
+    free = sampling.denoiser(lambda x, t, c: c.expand_as(x), schedule, "x0", wanted, clamp=False)
+    assert free(x, t)[:, 0].tolist() == [3.0, -0.5, -2.0]

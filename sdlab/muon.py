@@ -9,6 +9,8 @@ from collections import defaultdict
 
 import torch
 
+ENDS = ("embedding", "conv_in", "conv_out", "quant_conv", "enter", "leave")  # first and last layers, which Muon is not for
+
 
 def orthogonalize(matrices):
     """The nearest orthogonal matrices, roughly: a batch (N, m, n) through five Newton–Schulz steps in bf16."""
@@ -27,7 +29,7 @@ def groups(*modules):
     matrices, rest = [], []
     for module in modules:
         for name, p in module.named_parameters():
-            end = any(word in name for word in ("embedding", "conv_in", "conv_out", "quant_conv"))
+            end = any(word in name for word in ENDS)
             (matrices if p.ndim >= 2 and not end else rest).append(p)
     return [{"params": matrices, "matrices": True}, {"params": rest, "matrices": False}]
 
