@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 
 from pocket.command import stage
-from pocket.loop import Run
 from pocket.stream import batches, to_unit
+from sdlab.loop import Run
 from sdlab.muon import Muon, groups
 
 KL_WEIGHT = 1e-4

@@ -4,7 +4,9 @@ The autoencoder is frozen. Each picture is rendered, encoded, kept in a pool, an
 new wording; a tenth of the captions is replaced by the empty one, which is what guidance needs.
 """
 
+import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,15 +18,16 @@ from pocket import judge as judging
 from pocket import prompts
 from pocket.captions import say
 from pocket.command import stage
-from pocket.loop import Run
 from pocket.pipeline import assemble, scheduler
 from pocket.stream import batches, to_unit
 from pocket.tokenizer import corpus, learn
+from sdlab.loop import Run
 from sdlab.muon import Muon, groups
 
 EMPTY_CAPTIONS = 0.1
 LOOK_MINUTES = 6  # how often to draw a sheet and measure accuracy
 LOOK_PROMPTS = 48
+BEFORE = "before.json"  # how the model was trained that a run began with
 
 
 class Denoiser(torch.nn.Module):
@@ -120,6 +123,8 @@ def train(config, folder, minutes, seed=0, start=None):
     if start:
         old = StableDiffusionPipeline.from_pretrained(start, dtype=torch.float32)
         tokenizer, vae, text, unet = old.tokenizer, old.vae, old.text_encoder, old.unet
+        if (Path(start) / "training.json").exists():
+            shutil.copy(Path(start) / "training.json", run.folder / BEFORE)
     else:
         tokenizer = learn(corpus(), config.vocabulary)
         vae = AutoencoderKL.from_pretrained(folder / "autoencoder" / "model")

@@ -15,8 +15,10 @@ from safetensors.torch import save_file
 
 from pocket import judge as judging
 from pocket.config import CONFIGS
+from pocket.diffusion import BEFORE
 
 ASSETS = Path("sdlab/assets/pocket")
+TRAINING = "training.json"  # the story of a shipped model, beside its weights
 CARD = """---
 license: mit
 library_name: diffusers
@@ -41,11 +43,12 @@ Pictures composed by `pocket.world` from emoji drawings (Fluent Emoji, MIT; Noto
 
 ## How
 Configuration `{config}`, on {hardware}.
-Autoencoder: {vae_minutes:.0f} min, {vae_samples:,} pictures. Judge: {judge_minutes:.0f} min, {judge_samples:,} pictures.
-Text encoder and U-Net together: {minutes:.0f} min, {samples:,} samples.
+Autoencoder: {autoencoder}. Judge: {judge}.
+Text encoder and U-Net together: {diffusion}.
 The objective is v-prediction on SD's scaled-linear schedule; the optimizer Muon and AdamW; bf16; the weights' moving average is shipped;
-a tenth of the captions was empty. `make pocket CONFIG={config}` does it again.
-
+a tenth of the captions was empty. `make pocket CONFIG={config}` does the first run again, and
+`python -m pocket.diffusion --config {config} --start sdlab/assets/pocket` continues from the shipped weights.
+{notes}
 ## Numbers
 Over {prompts} fixed prompts with fixed seeds, {steps} steps, guidance {guidance}, judged by a classifier trained on true pictures only
 (`python -m pocket.evaluate --config {config}`):
@@ -68,22 +71,36 @@ def merit(results):
     return sum(results["accuracy"][h] for h in ("object", "style", "background")) / 3
 
 
-def _last(folder, stage):
-    lines = (folder / stage / "log.jsonl").read_text().splitlines()
-    return json.loads(lines[-1])
+def training(folder):
+    """What went into the model in `folder`: `{"autoencoder", "judge": run, "diffusion": [runs], "notes": [sentences]}`.
+
+    A run is its minutes and samples. One that began with a shipped model takes over that model's story.
+    """
+    before = folder / "diffusion" / BEFORE
+    story = json.loads(before.read_text()) if before.exists() else {s: _run(folder, s) for s in ("autoencoder", "judge")}
+    return {**story, "diffusion": [*story.get("diffusion", []), _run(folder, "diffusion")], "notes": story.get("notes", [])}
 
 
-def card(config, folder, results, hardware):
+def _run(folder, stage):
+    last = json.loads((folder / stage / "log.jsonl").read_text().splitlines()[-1])
+    return {"minutes": last["minutes"], "samples": last["samples"]}
+
+
+def _in_words(*runs):
+    parts = [f"{r['minutes']:.0f} min with {r['samples']:,} samples" for r in runs]
+    return ", then ".join(parts) + (f", {sum(r['samples'] for r in runs):,} in all" if len(runs) > 1 else "")
+
+
+def card(config, story, results, hardware):
     """The model card's text, every number taken from the results and the logs."""
     columns = [results["accuracy"], results["judge_through_autoencoder"], results["judge_on_real"]]
     rows = "\n".join(f"| {h} | " + " | ".join(f"{c[h]:.0%}" for c in columns) + " |" for h in columns[0])
     known = judging.classes(config)
-    vae, judge, unet = (_last(folder, s) for s in ("autoencoder", "judge", "diffusion"))
     return CARD.format(
         total=sum(results["parameters"].values()) / 1e6, side=config.side, config=config.name, hardware=hardware, rows=rows,
         concepts=len(known["object"]), styles=len(known["style"]), backgrounds=len(known["background"]),
-        vae_minutes=vae["minutes"], vae_samples=vae["samples"], judge_minutes=judge["minutes"], judge_samples=judge["samples"],
-        minutes=unet["minutes"], samples=unet["samples"], chance5=5 / len(known["object"]), psnr=results["autoencoder_psnr_db"],
+        autoencoder=_in_words(story["autoencoder"]), judge=_in_words(story["judge"]), diffusion=_in_words(*story["diffusion"]),
+        notes="".join(f"\n{note}\n" for note in story["notes"]), chance5=5 / len(known["object"]), psnr=results["autoencoder_psnr_db"],
         **{k: results[k] for k in ("prompts", "steps", "guidance", "object_top5")},
     )  # fmt: skip
 
@@ -107,7 +124,9 @@ def main(
     pipe.save_pretrained(partial, max_shard_size="14MB")
     described = partial / "text_encoder" / "config.json"  # transformers computes in the dtype it finds here, the U-Net in float32
     described.write_text(described.read_text().replace('"dtype": "float16"', '"dtype": "float32"'))
-    (partial / "README.md").write_text(card(config, folder, results, hardware))
+    story = training(folder)
+    (partial / TRAINING).write_text(json.dumps(story, indent=2, ensure_ascii=False) + "\n")
+    (partial / "README.md").write_text(card(config, story, results, hardware))
     (partial / "evaluation.json").write_text(json.dumps(results, indent=2) + "\n")
     shutil.copy("LICENSE", partial / "LICENSE")
     weights = list(partial.rglob("*.safetensors"))

@@ -13,10 +13,10 @@ from transformers import ResNetConfig, ResNetModel
 
 from pocket.catalog import DATA
 from pocket.command import stage
-from pocket.loop import Run
 from pocket.stream import batches, to_unit
 from pocket.words import BACKGROUNDS, COLOURS, STYLES
 from pocket.world import Inventor
+from sdlab.loop import Run
 from sdlab.muon import Muon, groups
 
 HEADS = ("object", "style", "background", "colour")

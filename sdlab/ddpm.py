@@ -179,3 +179,11 @@ def train(model, batches, schedule, optimizer, kind="eps", average=None):
         if average:
             average.update(model)
         yield loss.detach(), t
+
+
+if __name__ == "__main__":
+    import typer
+
+    from sdlab.train import main
+
+    typer.run(main)

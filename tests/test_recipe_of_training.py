@@ -1,5 +1,6 @@
 """The recipe in `pocket/`: what can be proved of it without hours of training."""
 
+import json
 import os
 import signal
 import subprocess
@@ -17,8 +18,8 @@ from pocket import judge as judging
 from pocket import prompts
 from pocket.autoencoder import fold_statistics, psnr
 from pocket.config import CONFIGS, CPU
-from pocket.diffusion import Pool, timesteps
-from pocket.export import ASSETS, merit
+from pocket.diffusion import BEFORE, Pool, timesteps
+from pocket.export import ASSETS, card, merit, training
 from pocket.pipeline import scheduler
 from pocket.stream import batches, to_unit
 from pocket.tokenizer import corpus, learn
@@ -187,7 +188,7 @@ def test_accuracy_of_a_judge_that_knows_the_truth():
 def test_a_killed_training_resumes(tmp_path):
     """Kill a training with SIGKILL, start it again, and see it go on instead of from the start."""
     code = (
-        "from dataclasses import replace; from pathlib import Path; from pocket import autoencoder, config, loop; import pocket.loop;"
+        "from dataclasses import replace; from pathlib import Path; from pocket import autoencoder, config; from sdlab import loop;"
         "c = replace(config.CPU, vae={**config.CPU.vae, 'block_out_channels': (8, 8, 8)}, vae_batch=2);"
         "run = loop.Run.__init__;"
         "loop.Run.__init__ = lambda s, *a, **k: run(s, *a, **{**k, 'save_minutes': 0.02});"
@@ -217,8 +218,6 @@ def test_a_killed_training_resumes(tmp_path):
 
 
 def test_the_shipped_numbers_are_those_of_the_card():
-    import json
-
     results = json.loads((ASSETS / "evaluation.json").read_text())
     card = (ASSETS / "README.md").read_text()
     assert 0 < merit(results) <= 1
@@ -232,3 +231,25 @@ def test_the_kept_judge_knows_true_pictures():
     pictures, scenes = next(batches(CPU, 256, 31, mix=judging.alone(CPU.mix)))
     scores = judging.accuracy(judge, CPU, to_unit(pictures), scenes)
     assert min(scores["object"], scores["style"], scores["background"]) > 0.88
+
+
+def test_a_model_that_continues_another_tells_both_stories(tmp_path):
+    def log(stage, minutes, samples):
+        (tmp_path / stage).mkdir(exist_ok=True)
+        (tmp_path / stage / "log.jsonl").write_text(json.dumps({"step": 1, "minutes": minutes, "samples": samples}) + "\n")
+
+    for stage, minutes, samples in (("autoencoder", 22, 300), ("judge", 10, 200), ("diffusion", 75, 1000)):
+        log(stage, minutes, samples)
+    first = training(tmp_path)
+    assert first["diffusion"] == [{"minutes": 75, "samples": 1000}]
+    assert first["autoencoder"] == {"minutes": 22, "samples": 300}
+    (tmp_path / "diffusion" / BEFORE).write_text(json.dumps({**first, "notes": ["The world was plainer."]}))
+    log("diffusion", 105, 3000)
+    log("autoencoder", 1, 1)  # another one, which is not the model's
+    second = training(tmp_path)
+    assert second["autoencoder"] == first["autoencoder"]
+    assert [run["samples"] for run in second["diffusion"]] == [1000, 3000]
+    results = json.loads((ASSETS / "evaluation.json").read_text())
+    text = card(CPU, second, results, "two CPU cores")
+    assert "75 min with 1,000 samples, then 105 min with 3,000 samples, 4,000 in all." in text
+    assert "The world was plainer." in text

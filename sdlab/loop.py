@@ -32,13 +32,14 @@ class Run:
         seed: of the model's start and of the noise.
         decay: "cosine" or "linear", both to zero at the end.
         save_minutes: how often to write a checkpoint.
+        precision: Accelerate's mixed precision, "bf16" or "no".
     """
 
-    def __init__(self, name, folder, minutes, lr, seed=0, decay="cosine", save_minutes=3):
+    def __init__(self, name, folder, minutes, lr, seed=0, decay="cosine", save_minutes=3, precision="bf16"):
         self.folder = Path(folder) / name
         self.folder.mkdir(parents=True, exist_ok=True)
         use_gpu = torch.cuda.is_available()
-        self.accelerator = Accelerator(mixed_precision="bf16", log_with="tensorboard", project_dir=self.folder, cpu=not use_gpu)
+        self.accelerator = Accelerator(mixed_precision=precision, log_with="tensorboard", project_dir=self.folder, cpu=not use_gpu)
         self.accelerator.init_trackers("log")
         set_seed(seed, device_specific=True)
         self.name, self.minutes, self.lr, self.decay, self.save_minutes = name, minutes, lr, decay, save_minutes
