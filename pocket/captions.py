@@ -5,9 +5,12 @@ longest-phrase matcher over the same vocabulary; words it does not know are pass
 """
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 
-from pocket import catalog
+from pocket import catalog, portuguese, words
 from pocket.words import (
     BACKGROUNDS,
     COLOURED_BACKGROUNDS,
@@ -54,41 +57,75 @@ def _name(rng, thing):
     return _article(rng, " ".join(words))
 
 
-def say(scene, rng):
-    """A caption for a scene; `rng` is a numpy Generator. Different calls give different wordings of the same scene."""
-    style = None if rng.random() < UNSAID else _pick(rng, STYLES[scene.style].words) if rng.random() < 0.5 else STYLES[scene.style].words[0]
+def _alone_in_english(background, rng):
+    """A place with nothing in it, with an article or without."""
+    words = _article(rng, _pick(rng, PLACES_ALONE[background]))
+    return words.removeprefix("a the ").replace("a mountains", "mountains")
+
+
+@dataclass(frozen=True)
+class Language:
+    """What `say` needs of a language: how it names a thing, a place without things, "of", and its vocabulary."""
+
+    noun: Callable  # (thing, rng) → words
+    alone: Callable  # (background, rng) → words
+    painted: Callable  # (style, rng) → words before "of"
+    of: str
+    styles: dict
+    colours: dict
+    words: ModuleType
+    finish: Callable = str  # of the whole caption
+
+
+LANGUAGES = {
+    "en": Language(
+        noun=lambda thing, rng: _name(rng, thing), alone=_alone_in_english, painted=lambda style, rng: _article(rng, style), of="of",
+        styles={key: style.words for key, style in STYLES.items()}, colours={c: c for c in COLOURS}, words=words,
+    ),
+    "pt": Language(
+        noun=portuguese.noun, alone=lambda background, rng: _pick(rng, portuguese.PLACES_ALONE[background]),
+        painted=lambda style, rng: style, of="de", styles=portuguese.STYLES, colours=portuguese.COLOURS, words=portuguese,
+        finish=portuguese.contracted,
+    ),
+}  # fmt: skip
+
+
+def say(scene, rng, language="en"):
+    """A caption for a scene, in English or Portuguese ("pt"); `rng` is a numpy Generator. Each call words the same scene differently."""
+    tongue = LANGUAGES[language]
+    known, styles = tongue.words, tongue.styles[scene.style]
+    style = None if rng.random() < UNSAID else _pick(rng, styles) if rng.random() < 0.5 else styles[0]
     if scene.things:
-        subject = _name(rng, scene.things[0])
+        subject = tongue.noun(scene.things[0], rng)
         if len(scene.things) == 2:
-            subject += f" {_pick(rng, RELATIONS[scene.relation])} {_name(rng, scene.things[1])}"
-        where = _pick(rng, BACKGROUNDS[scene.background]).format(c=scene.background_colour)
+            subject += f" {_pick(rng, known.RELATIONS[scene.relation])} {tongue.noun(scene.things[1], rng)}"
+        where = _pick(rng, known.BACKGROUNDS[scene.background]).format(c=tongue.colours.get(scene.background_colour))
         where = "" if rng.random() < UNSAID else where
         place = scene.things[0].place if len(scene.things) == 1 else None
-        place = f" {_pick(rng, PLACES[place])}" if place else ""
+        place = f" {_pick(rng, known.PLACES[place])}" if place else ""
     else:
-        subject, where, place = _article(rng, _pick(rng, PLACES_ALONE[scene.background])), "", ""
-        subject = subject.removeprefix("a the ").replace("a mountains", "mountains")
+        subject, where, place = tongue.alone(scene.background, rng), "", ""
 
     form = rng.random()
     comma_where = f", {where}" if where and rng.random() < 0.3 else (f" {where}" if where else "")
     if style is None:
-        caption = f"{_pick(rng, OPENERS)}{subject}{place}{comma_where}"
+        caption = f"{_pick(rng, known.OPENERS)}{subject}{place}{comma_where}"
     elif form < 0.62:
-        caption = f"{_pick(rng, OPENERS)}{subject}{place}{comma_where}, {style}"
+        caption = f"{_pick(rng, known.OPENERS)}{subject}{place}{comma_where}, {style}"
     elif form < 0.82:
-        caption = f"{_article(rng, style)} of {subject}{place}{comma_where}"
+        caption = f"{tongue.painted(style, rng)} {tongue.of} {subject}{place}{comma_where}"
     else:
         caption = f"{style}, {subject}{place}{comma_where}"
 
     if rng.random() < 0.12:
-        caption += f", {_pick(rng, FLOURISHES)}"
+        caption += f", {_pick(rng, known.FLOURISHES)}"
     if scene.flaw:
-        words = [_pick(rng, QUALITIES[scene.flaw])] + ([_pick(rng, POOR)] if rng.random() < 0.6 else [])
+        words = [_pick(rng, known.QUALITIES[scene.flaw])] + ([_pick(rng, known.POOR)] if rng.random() < 0.6 else [])
         words = words[::-1] if rng.random() < 0.5 else words
         caption = f"{', '.join(words)}, {caption}" if rng.random() < 0.3 else f"{caption}, {', '.join(words)}"
     elif rng.random() < 0.4:
-        caption += "".join(f", {_pick(rng, FINE)}" for _ in range(rng.integers(1, 3)))
-    return caption
+        caption += "".join(f", {_pick(rng, known.FINE)}" for _ in range(rng.integers(1, 3)))
+    return tongue.finish(caption)
 
 
 @cache

@@ -78,6 +78,13 @@ class Pool:
         return self.latents[torch.as_tensor(chosen, device=self.device)], [self.scenes[i] for i in chosen]
 
 
+def caption(scene, rng, config):
+    """What is said of a scene in training: in English, in Portuguese, or nothing."""
+    if rng.random() < EMPTY_CAPTIONS:
+        return ""
+    return say(scene, rng, "pt" if rng.random() < config.portuguese else "en")
+
+
 def timesteps(batch, device, generator=None):
     """Timesteps 0…999, stratified over the batch: 40% uniform, 60% logit-normal, which favours the middle where objects take shape
     (Esser et al. 2024, section 3.1).
@@ -126,7 +133,7 @@ def train(config, folder, minutes, seed=0, start=None):
         if (Path(start) / "training.json").exists():
             shutil.copy(Path(start) / "training.json", run.folder / BEFORE)
     else:
-        tokenizer = learn(corpus(), config.vocabulary)
+        tokenizer = learn(corpus(config.portuguese), config.vocabulary)
         vae = AutoencoderKL.from_pretrained(folder / "autoencoder" / "model")
         ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
         text = CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), **ends, **config.text))
@@ -142,7 +149,7 @@ def train(config, folder, minutes, seed=0, start=None):
     rng, noise_schedule, looked = np.random.default_rng([seed, rank, run.step]), scheduler(), run.spent
     for step in run.steps(optimizer, config.batch):
         x0, scenes = pool.draw(rng)
-        captions = ["" if rng.random() < EMPTY_CAPTIONS else say(scene, rng) for scene in scenes]
+        captions = [caption(scene, rng, config) for scene in scenes]
         ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(run.device)
         t, eps = timesteps(config.batch, run.device), torch.randn_like(x0)
         noisy, target = noise_schedule.add_noise(x0, eps, t), noise_schedule.get_velocity(x0, eps, t)

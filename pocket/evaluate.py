@@ -9,17 +9,22 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import typer
 from diffusers import StableDiffusionPipeline
 from PIL import Image
+from scipy.stats import bootstrap
 
 from pocket import judge as judging
 from pocket import prompts
 from pocket.autoencoder import held_out_psnr
 from pocket.config import CONFIGS
 from pocket.stream import batches, to_unit
+from pocket.world import draw
+from sdlab import quality
 
+UNSEEN = 128  # prompts with a thing in a style that it was never seen in
 SHIPPED = Path("sdlab/assets/pocket")
 
 
@@ -49,11 +54,23 @@ def contact_sheet(pictures, columns=10, scale=1):
     return sheet
 
 
+def drawn(scenes, config, seed):
+    """True pictures of scenes, in −1…1, (B, 3, H, W)."""
+    rng = np.random.default_rng(seed)
+    return to_unit(torch.stack([torch.from_numpy(np.array(draw(scene, rng, config.side))).permute(2, 0, 1) for scene in scenes]))
+
+
+def interval(right):
+    """The 95% bootstrap interval of a share, from hits (n,)."""
+    found = bootstrap((right.numpy(),), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(0))
+    return [float(found.confidence_interval.low), float(found.confidence_interval.high)]
+
+
 def main(
     config: Annotated[str, typer.Option(help="which configuration the model was trained with")] = "cpu",
     folder: Annotated[Path, typer.Option(help="where the stages left their results")] = Path("build/pocket"),
     model: Annotated[Path | None, typer.Option(help="the pipeline; default: the diffusion stage's, or the shipped one")] = None,
-    count: Annotated[int, typer.Option(help="number of fixed prompts")] = 200,
+    count: Annotated[int, typer.Option(help="number of fixed prompts")] = 500,
     steps: Annotated[int, typer.Option(help="sampling steps")] = 25,
     guidance: Annotated[float, typer.Option(help="guidance scale")] = 7.0,
 ):
@@ -75,12 +92,22 @@ def main(
     real = to_unit(real)
     with torch.no_grad():
         through = torch.cat([pipe.vae.decode(pipe.vae.encode(x).latent_dist.mean).sample for x in real.split(64)])
-    truth = judging.labels(config, [s for _, s in pairs])
+    asked = [s for _, s in pairs]
+    truth = judging.labels(config, asked)
     with torch.no_grad():
         top5 = torch.cat([judge(x)["object"].topk(5).indices for x in pictures.split(128)])
+        features = [
+            torch.cat([judge.features(x) for x in p.split(128)]) for p in (pictures, drawn(asked, config, 1), drawn(asked, config, 2))
+        ]
+    hits = judging.hits(judge, config, pictures, asked)
+    unseen = prompts.unseen(config.mix, UNSEEN)
+    unseen_pictures = sample(pipe, [p for p, _ in unseen], steps, guidance, config.side, seed=10_000)
     results = {
         "prompts": count, "steps": steps, "guidance": guidance, "side": config.side,
-        "accuracy": judging.accuracy(judge, config, pictures, [s for _, s in pairs]),
+        "accuracy": {head: right.mean().item() for head, right in hits.items()},
+        "interval": {head: interval(right) for head, right in hits.items()},
+        "unseen_style": {"prompts": UNSEEN, "accuracy": judging.accuracy(judge, config, unseen_pictures, [s for _, s in unseen])},
+        "frechet": {"model": quality.distance(features[0], features[1]), "real": quality.distance(features[2], features[1])},
         "object_top5": (top5 == truth[:, :1]).any(1).float().mean().item(),
         "judge_on_real": judging.accuracy(judge, config, real, scenes),
         "judge_through_autoencoder": judging.accuracy(judge, config, through, scenes),
@@ -88,7 +115,8 @@ def main(
         "seconds_per_picture_in_batches": seconds / count,
         "parameters": {name: sum(p.numel() for p in getattr(pipe, name).parameters()) for name in ("vae", "text_encoder", "unet")},
     }  # fmt: skip
-    (folder / "evaluation.json").write_text(json.dumps(results, indent=2))
+    results = json.loads(json.dumps(results), parse_float=lambda number: round(float(number), 4))
+    (folder / "evaluation.json").write_text(json.dumps(results, indent=2) + "\n")
     contact_sheet(pictures[:100], 10, 128 // config.side or 1).save(folder / "evaluation.png")
     print(json.dumps(results, indent=2))
 

@@ -57,8 +57,10 @@ Over {prompts} fixed prompts with fixed seeds, {steps} steps, guidance {guidance
 |---|---|---|---|
 {rows}
 
-The object is among the judge's five likeliest in {object_top5:.0%} of the pictures (by chance: {chance5:.0%}).
-The autoencoder gives back held-out scenes at {psnr:.1f} dB PSNR.
+In brackets: the 95% bootstrap interval over the prompts. The object is among the judge's five likeliest in {object_top5:.0%} of the
+pictures (by chance: {chance5:.0%}). Asked for a thing in a style that training never showed it in, {unseen_count} times: object
+{unseen[object]:.0%}, style {unseen[style]:.0%}. Fréchet distance in the judge's features to true pictures of the same prompts:
+{frechet[model]:.0f}; between two such sets of true pictures: {frechet[real]:.0f}. The autoencoder gives back held-out scenes at {psnr:.1f} dB PSNR.
 
 ## What it cannot do
 Anything outside its world; people other than by role; writing; counting. Two things in one picture, small things and colours of things
@@ -93,15 +95,19 @@ def _in_words(*runs):
 
 def card(config, story, results, hardware):
     """The model card's text, every number taken from the results and the logs."""
-    columns = [results["accuracy"], results["judge_through_autoencoder"], results["judge_on_real"]]
-    rows = "\n".join(f"| {h} | " + " | ".join(f"{c[h]:.0%}" for c in columns) + " |" for h in columns[0])
+    rows = "\n".join(
+        f"| {head} | {share:.0%} ({100 * results['interval'][head][0]:.0f}–{100 * results['interval'][head][1]:.0f}) "
+        f"| {results['judge_through_autoencoder'][head]:.0%} | {results['judge_on_real'][head]:.0%} |"
+        for head, share in results["accuracy"].items()
+    )
     known = judging.classes(config)
     return CARD.format(
         total=sum(results["parameters"].values()) / 1e6, side=config.side, config=config.name, hardware=hardware, rows=rows,
         concepts=len(known["object"]), styles=len(known["style"]), backgrounds=len(known["background"]),
         autoencoder=_in_words(story["autoencoder"]), judge=_in_words(story["judge"]), diffusion=_in_words(*story["diffusion"]),
         notes="".join(f"\n{note}\n" for note in story["notes"]), chance5=5 / len(known["object"]), psnr=results["autoencoder_psnr_db"],
-        **{k: results[k] for k in ("prompts", "steps", "guidance", "object_top5")},
+        unseen_count=results["unseen_style"]["prompts"], unseen=results["unseen_style"]["accuracy"],
+        **{k: results[k] for k in ("prompts", "steps", "guidance", "object_top5", "frechet")},
     )  # fmt: skip
 
 

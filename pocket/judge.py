@@ -80,14 +80,17 @@ def alone(mix):
     return replace(mix, two_things=0, nothing=0, flaw=0, colour=0.35)
 
 
-def accuracy(judge, config, pictures, scenes):
-    """Share of right answers per head; colour is counted only where a colour was asked for."""
+def hits(judge, config, pictures, scenes):
+    """Right or wrong per head and picture, as 1 and 0, `{head: (n,)}`; colour only for pictures where a colour was asked for."""
     truth = labels(config, scenes)
     right = (answers(judge, pictures) == truth).float()
     asked = truth[:, 3] < len(COLOURS)
-    scores = {h: right[:, i].mean().item() for i, h in enumerate(HEADS)}
-    scores["colour"] = right[asked, 3].mean().item() if asked.any() else float("nan")
-    return scores
+    return {h: right[asked, i] if h == "colour" else right[:, i] for i, h in enumerate(HEADS)}
+
+
+def accuracy(judge, config, pictures, scenes):
+    """The share of `hits` per head; without colour where none was asked for."""
+    return {head: right.mean().item() for head, right in hits(judge, config, pictures, scenes).items() if len(right)}
 
 
 def kept(config):

@@ -22,10 +22,10 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
-def corpus(count=40_000, seed=5):
-    """`count` captions of the whole world, for learning which letters go together."""
+def corpus(portuguese=0.0, count=40_000, seed=5):
+    """`count` captions of the whole world, a share of them in Portuguese, for learning which letters go together."""
     rng, invent = np.random.default_rng(seed), Inventor()
-    return [say(invent(rng), rng) for _ in range(count)]
+    return [say(invent(rng), rng, "pt" if i < portuguese * count else "en") for i in range(count)]
 
 
 def learn(texts, size):

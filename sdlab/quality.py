@@ -66,20 +66,20 @@ def found(pictures):
 
 
 def frechet(pictures, others):
-    """The Fréchet distance between two sets of pictures in the judge's features (Heusel et al. 2017, eq. 6): 0 for equal ones.
+    """The Fréchet distance between two sets of pictures in the judge's features: 0 for equal ones.
 
     Both sets should hold some hundreds: a covariance of 64 features is estimated from each.
     """
-    (mean_a, cov_a), (mean_b, cov_b) = map(_moments, (pictures, others))
+    return distance(judge().trunk(_small(pictures)), judge().trunk(_small(others)))
+
+
+def distance(features, others):
+    """The Fréchet distance of two clouds of features, (N, D) each, taken as normal (Heusel et al. 2017, eq. 6)."""
+    (mean_a, cov_a), (mean_b, cov_b) = ((f.double().mean(0), f.double().T.cov()) for f in (features, others))
     values, vectors = torch.linalg.eigh(cov_a)
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T
     cross = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()
     return ((mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross).item()
-
-
-def _moments(pictures):
-    features = judge().trunk(_small(pictures)).double()  # (B, 64)
-    return features.mean(0), features.T.cov()
 
 
 def spoilt(pictures, generator=None):

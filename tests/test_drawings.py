@@ -64,14 +64,18 @@ def test_the_judge_sees_large_pictures_as_small_ones():
 def test_the_frechet_distance_is_that_of_the_formula():
     from scipy.linalg import sqrtm
 
-    a, b = (next(drawings.batches(300, seed=s))[0] for s in (1, 2))
-    b = quality.spoilt(b, torch.Generator().manual_seed(0))
-    (mean_a, cov_a), (mean_b, cov_b) = map(quality._moments, (a, b))
+    a, b = torch.randn(2, 400, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    b = 0.3 + b @ torch.diag(torch.arange(1.0, 7.0, dtype=torch.float64))
+    cov_a, cov_b = a.T.cov(), b.T.cov()
     root = sqrtm(cov_a.numpy() @ cov_b.numpy()).real
-    expected = (mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * np.trace(root)
-    assert quality.frechet(a, b) == pytest.approx(expected.item(), rel=1e-3)
-    assert abs(quality.frechet(a, a)) < 1e-3
-    assert quality.frechet(a, b) > 5 * quality.frechet(a, next(drawings.batches(300, seed=3))[0])
+    expected = (a.mean(0) - b.mean(0)).square().sum() + cov_a.trace() + cov_b.trace() - 2 * np.trace(root)
+    assert quality.distance(a, b) == pytest.approx(expected.item(), rel=1e-6)
+    assert abs(quality.distance(a, a)) < 1e-6
+
+
+def test_spoilt_pictures_are_farther_than_true_ones():
+    a, b, c = (next(drawings.batches(300, seed=s))[0] for s in (1, 2, 3))
+    assert quality.frechet(a, quality.spoilt(b, torch.Generator().manual_seed(0))) > 5 * quality.frechet(a, c)
 
 
 def test_the_judge_can_be_trained_again():

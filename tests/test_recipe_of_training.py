@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,21 +15,24 @@ from diffusers import AutoencoderKL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pocket import catalog, prompts
 from pocket import judge as judging
-from pocket import prompts
 from pocket.autoencoder import fold_statistics, psnr
 from pocket.config import CONFIGS, CPU
-from pocket.diffusion import BEFORE, Pool, timesteps
+from pocket.diffusion import BEFORE, Pool, caption, timesteps
+from pocket.evaluate import interval
 from pocket.export import ASSETS, card, merit, training
 from pocket.pipeline import scheduler
 from pocket.stream import batches, to_unit
 from pocket.tokenizer import corpus, learn
+from pocket.words import STYLES
+from pocket.world import Scene, Thing
 from sdlab.muon import Muon, groups, orthogonalize
 
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return learn(corpus(3000), 1500)
+    return learn(corpus(count=3000), 1500)
 
 
 def test_the_tokenizer_has_clips_layout(tokenizer):
@@ -137,7 +141,7 @@ def test_the_pool_refreshes_at_the_asked_pace():
             return type("Out", (), {"latent_dist": type("Dist", (), {"sample": lambda self: torch.zeros(len(pictures), 4, 2, 2)})()})()
 
     stream = iter(lambda: (torch.zeros(8, 3, 4, 4, dtype=torch.uint8), ["scene"] * 8), None)
-    pool = Pool(stream, Vae(), size=64, batch=8, reuse=4, device="cpu")
+    pool = Pool(stream, Vae(), size=64, batch=8, reuse=4, device=torch.device("cpu"))
     at_start = Vae.made
     for _ in range(40):
         latents, scenes = pool.draw(np.random.default_rng(0))
@@ -222,7 +226,7 @@ def test_the_shipped_numbers_are_those_of_the_card():
     card = (ASSETS / "README.md").read_text()
     assert 0 < merit(results) <= 1
     for head in judging.HEADS:
-        assert f"| {head} | {results['accuracy'][head]:.0%} |" in card
+        assert f"| {head} | {results['accuracy'][head]:.0%} (" in card
 
 
 def test_the_kept_judge_knows_true_pictures():
@@ -253,3 +257,28 @@ def test_a_model_that_continues_another_tells_both_stories(tmp_path):
     text = card(CPU, second, results, "two CPU cores")
     assert "75 min with 1,000 samples, then 105 min with 3,000 samples, 4,000 in all." in text
     assert "The world was plainer." in text
+
+
+def test_unseen_prompts_ask_for_what_training_never_shows():
+    pairs = prompts.unseen(CPU.mix, 80)
+    assert pairs == prompts.unseen(CPU.mix, 80)
+    held = catalog.held_out()["styles"]
+    assert all((scene.things[0].concept, scene.style) in held for _, scene in pairs)
+    assert all(scene.things[0].concept in text and STYLES[scene.style].words[0] in text for text, scene in pairs)
+    assert len({(s.things[0].concept, s.style) for _, s in pairs}) > 20
+
+
+def test_an_interval_holds_the_share_and_narrows():
+    few, many = (torch.tensor([1.0, 0.0, 1.0, 1.0] * n) for n in (5, 100))
+    (low, high), (low_many, high_many) = interval(few), interval(many)
+    assert low < 0.75 < high
+    assert low < low_many < 0.75 < high_many < high
+    assert interval(torch.ones(10)) == [1.0, 1.0]
+
+
+def test_captions_are_in_the_languages_asked_for():
+    rng, scene = np.random.default_rng(0), Scene((Thing("lion"),), "cartoon", "beach")
+    said = [caption(scene, rng, replace(CPU, portuguese=0.5)) for _ in range(400)]
+    assert 20 < said.count("") < 65
+    assert 130 < sum("leão" in text for text in said) < 230
+    assert not [text for text in (caption(scene, rng, CPU) for _ in range(100)) if "leão" in text]
