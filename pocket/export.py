@@ -60,7 +60,8 @@ Over {prompts} fixed prompts with fixed seeds, {steps} steps, guidance {guidance
 In brackets: the 95% bootstrap interval over the prompts. The object is among the judge's five likeliest in {object_top5:.0%} of the
 pictures (by chance: {chance5:.0%}). Asked for a thing in a style that training never showed it in, {unseen_count} times: object
 {unseen[object]:.0%}, style {unseen[style]:.0%}. Fréchet distance in the judge's features to true pictures of the same prompts:
-{frechet[model]:.0f}; between two such sets of true pictures: {frechet[real]:.0f}. The autoencoder gives back held-out scenes at {psnr:.1f} dB PSNR.
+{frechet[model]:.0f}; between two such sets of true pictures: {frechet[real]:.0f}.
+The autoencoder gives back held-out scenes at {psnr:.1f} dB PSNR.
 
 ## What it cannot do
 Anything outside its world; people other than by role; writing; counting. Two things in one picture, small things and colours of things
