@@ -1,0 +1,84 @@
+"""Draw what appears when while the pocket model is trained, from its log and sheets: `python -m docs.training`.
+
+`docs/training/` holds the log of every run that the shipped model went through, and the sheets of the first 48 fixed prompts that were
+drawn on the way (15 steps, guidance 4), as WebP.
+"""
+
+import json
+import textwrap
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from PIL import Image
+
+import sdlab
+from pocket import prompts
+from pocket.config import CPU
+
+HERE = Path(__file__).parent
+LOGS = ("first", "second")
+SHOWN = (11, 4, 22, 33, 44, 16, 9, 37)  # which of the 48 prompts are shown growing
+CELL, GAP, COLUMNS = 64, 4, 12  # of a sheet
+
+
+def looks():
+    """Every look at the model: `(run, minutes, samples seen in all runs, {head: accuracy})`."""
+    found, before = [], 0
+    for run in LOGS:
+        entries = [json.loads(line) for line in (HERE / "training" / f"{run}.jsonl").read_text().splitlines()]
+        for entry in entries:
+            heads = {key.removeprefix("accuracy_"): value for key, value in entry.items() if key.startswith("accuracy_")}
+            if heads:
+                found.append((run, round(entry["minutes"]), before + entry["samples"], heads))
+        before += entries[-1]["samples"]
+    return found
+
+
+def curves(seen):
+    """Accuracy of each head against the samples seen."""
+    sdlab.plots.use_style()
+    figure, axis = plt.subplots(figsize=(8, 3.4), layout="constrained")
+    for head in seen[0][3]:
+        axis.plot([samples / 1000 for _, _, samples, _ in seen], [heads[head] for *_, heads in seen], marker="o", markersize=3, label=head)
+    second = next(samples for run, _, samples, _ in seen if run != LOGS[0])
+    axis.axvline((second + max(s for r, _, s, _ in seen if r == LOGS[0])) / 2000, color="#9aa5b1", linestyle=":", linewidth=1)
+    axis.set(xlabel="thousand samples", ylabel="share of 48 prompts drawn right", ylim=(0, 1.03))
+    axis.legend(frameon=False, loc="lower right")
+    figure.savefig(HERE / "images" / "pocket-training.png", dpi=120)
+
+
+def growing(seen):
+    """The same prompts from the same noise at several moments, a row each."""
+    words = [text for text, _ in prompts.fixed(CPU.mix, 48)]
+    rows, titles = [], []
+    for run, minutes, samples, _ in seen:
+        path = HERE / "training" / f"{run}_{minutes:04d}.webp"
+        if path.exists():
+            sheet = Image.open(path).convert("RGB")
+            corners = [(i % COLUMNS * (CELL + GAP), i // COLUMNS * (CELL + GAP)) for i in SHOWN]
+            rows.append([sheet.crop((x, y, x + CELL, y + CELL)) for x, y in corners])
+            titles.append(f"{samples / 1000:.0f} k")
+    figure, axes = plt.subplots(len(rows), len(SHOWN), figsize=(1.15 * len(SHOWN), 1.12 * len(rows) + 0.5), layout="constrained")
+    for line, title, cells in zip(rows, titles, axes, strict=True):
+        for picture, axis in zip(line, cells, strict=True):
+            axis.imshow(picture, interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+        cells[0].set_ylabel(title)
+    for axis, i in zip(axes[0], SHOWN, strict=True):
+        axis.set_title(textwrap.fill(words[i], 18), fontsize=6.5)
+    figure.savefig(HERE / "images" / "pocket-growing.png", dpi=120)
+
+
+def main():
+    """Draw both, and print the table."""
+    seen = looks()
+    curves(seen)
+    growing(seen)
+    print("| samples | " + " | ".join(seen[0][3]) + " |\n|" + "---|" * (1 + len(seen[0][3])))
+    for _, _, samples, heads in seen:
+        print(f"| {samples:,} | " + " | ".join(f"{value:.0%}" for value in heads.values()) + " |")
+
+
+if __name__ == "__main__":
+    main()
