@@ -5,24 +5,25 @@ from pathlib import Path
 
 import sdlab
 
-PROMPTS = {
-    "a lion on the beach, cartoon": 3,
-    "a penguin in the snow, oil painting": 3,
-    "a pineapple in space, 3d render": 2,
-    "a sailboat at sunset, 3d render": 4,
-    "a robot in a garden, flat design": 5,
-    "a cactus in a garden, watercolor": 6,
-    "a rocket on a white background, flat design": 7,
-    "an alien in the snow, cartoon": 8,
-    "a lion at night, stencil linocut": 9,
-    "an apple on a white background, 3d render": 10,
-}
+PROMPTS = (  # written down, with seeds 1 to 10, before any of the pictures was seen
+    "a lion on the beach, cartoon",
+    "a penguin in the snow, oil painting",
+    "an astronaut in space, 3d render",
+    "a sailboat at sunset, watercolor",
+    "a robot in a garden, flat design",
+    "a cactus in the mountains with a lake, pixel art",
+    "a red car at night in the city with neon lights, 3d render",
+    "a fox in the rain, pencil sketch",
+    "an owl at night, stencil linocut",
+    "a pineapple on a yellow background, cartoon",
+)
 
 
 def main():
     """Generate the pictures and save them as one PNG."""
     pipe = sdlab.load("pocket")
-    runs = [sdlab.generate(pipe, sdlab.Recipe(prompt, seed=seed, steps=30, guidance=7.0)) for prompt, seed in PROMPTS.items()]
+    recipes = [sdlab.Recipe(prompt, seed=seed, steps=30, guidance=7.0) for seed, prompt in enumerate(PROMPTS, 1)]
+    runs = [sdlab.generate(pipe, recipe) for recipe in recipes]
     titles = ["\n".join(textwrap.wrap(prompt, 26)) for prompt in PROMPTS]
     figure = sdlab.grid([run.image for run in runs], titles, columns=5)
     path = Path(__file__).parent / "images" / "pocket.png"

@@ -194,7 +194,8 @@ for word, values in share.items():
     )
 
 # %% [markdown]
-# In the pocket model *lion* gathers in the middle and *beach* keeps out of it, on every seed: the words know their places.
+# In the pocket model *lion* gathers in the middle and *beach* keeps out of it, on every seed: the words know their places. Look at *on* and *the*
+# as well. They mean no thing of their own, but their vectors have read *lion*, and they follow it.
 #
 # ## 4 · The VAE
 #
