@@ -474,23 +474,18 @@ table = {0.0: [], 1.0: []}
 noise = torch.randn(128, 3, 16, 16, generator=generator)
 for eta, shares in table.items():
     for count in counts:
-        x = sampling.last(
-            sampling.ddim(
-                denoise, schedule, noise, sampling.spaced(schedule, count), eta, generator
-            )
-        )
-        shares.append(quality.recognised(x))
+        levels = sampling.spaced(schedule, count)
+        steps = sampling.ddim(denoise, schedule, noise, levels, eta, generator)
+        shares.append(quality.recognised(sampling.last(steps)))
+    print(f"η = {eta:g}:", ", ".join(f"{n} steps {s:.0%}" for n, s in zip(counts, shares)))
+
+# %%
 figure, axis = plt.subplots(figsize=(5, 2.6), layout="constrained")
 for eta, shares in table.items():
     axis.plot(counts, shares, marker="o", label=f"η = {eta:g}")
 axis.legend(frameon=False)
 axis.set_xscale("log", base=2)
-axis.set(xlabel="steps", ylabel="share recognised", ylim=(0, 1))
-for eta, shares in table.items():
-    print(
-        f"η = {eta:g}:",
-        ", ".join(f"{n} steps {share:.0%}" for n, share in zip(counts, shares)),
-    )
+_ = axis.set(xlabel="steps", ylabel="share recognised", ylim=(0, 1))
 
 # %% [markdown]
 # With 8 steps in place of 512 most of the drawings are there already. Does the noise help? Compare the two rows at 64 steps. Noise and a fresh guess can mend a wrong turn of an earlier step; without noise
