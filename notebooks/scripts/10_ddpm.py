@@ -157,7 +157,7 @@ with sdlab.exercise("The closed form"):
     assert not torch.equal(jump_to(x0, eps, 0.3), x0), (
         "x_t is still x_0: noise has to come in, and the picture has to shrink"
     )
-    assert abs(jump_to(x0, eps, 0.3).var() - 1) < 0.05, (
+    assert abs(jump_to(x0, eps, 0.3).var() - 1) < 0.1, (
         "the variance is not 1: are both factors square roots?"
     )
     assert torch.allclose(jump_to(x0, eps, 1.0), x0), (
