@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 11 · Conditioning and guidance from scratch
 #
-# A model that draws *something* becomes a tool when it draws what it is told. Here you tell it a class, then a sentence. And you build the trick on which every text-to-image model rests:
+# A model that draws something becomes a tool when it draws what it is told. Here you tell it a class, then a sentence. And you build the trick on which every text-to-image model rests:
 # to ask the same network twice, with the words and without, and to go further along the difference.
 #
 # **You will be able to** condition a U-Net on a class and on words, derive classifier-free guidance from Bayes' rule, measure what a scale buys and what it costs, turn it around into a negative
