@@ -14,6 +14,7 @@ from PIL import Image
 import sdlab
 from pocket import prompts
 from pocket.config import CPU
+from pocket.judge import HEADS
 
 HERE = Path(__file__).parent
 LOGS = ("first", "second")
@@ -22,14 +23,16 @@ CELL, GAP, COLUMNS = 64, 4, 12  # of a sheet
 
 
 def looks():
-    """Every look at the model: `(run, minutes, samples seen in all runs, {head: accuracy})`."""
-    found, before = [], 0
+    """Every look at the model: `(run, minutes, samples seen in all runs, {head: accuracy, "loss": mean since the look before})`."""
+    found, before, losses = [], 0, []
     for run in LOGS:
         entries = [json.loads(line) for line in (HERE / "training" / f"{run}.jsonl").read_text().splitlines()]
         for entry in entries:
+            losses += [entry["loss"]] if "loss" in entry else []
             heads = {key.removeprefix("accuracy_"): value for key, value in entry.items() if key.startswith("accuracy_")}
             if heads:
-                found.append((run, round(entry["minutes"]), before + entry["samples"], heads))
+                found.append((run, round(entry["minutes"]), before + entry["samples"], {**heads, "loss": sum(losses) / len(losses)}))
+                losses = []
         before += entries[-1]["samples"]
     return found
 
@@ -38,10 +41,10 @@ def curves(seen):
     """Accuracy of each head against the samples seen."""
     sdlab.plots.use_style()
     figure, axis = plt.subplots(figsize=(8, 3.4), layout="constrained")
-    for head in seen[0][3]:
+    for head in HEADS:
         axis.plot([samples / 1000 for _, _, samples, _ in seen], [heads[head] for *_, heads in seen], marker="o", markersize=3, label=head)
-    second = next(samples for run, _, samples, _ in seen if run != LOGS[0])
-    axis.axvline((second + max(s for r, _, s, _ in seen if r == LOGS[0])) / 2000, color="#9aa5b1", linestyle=":", linewidth=1)
+    first = json.loads((HERE / "training" / f"{LOGS[0]}.jsonl").read_text().splitlines()[-1])["samples"]
+    axis.axvline(first / 1000, color="#9aa5b1", linestyle=":", linewidth=1)
     axis.set(xlabel="thousand samples", ylabel="share of 48 prompts drawn right", ylim=(0, 1.03))
     axis.legend(frameon=False, loc="lower right")
     figure.savefig(HERE / "images" / "pocket-training.png", dpi=120)
@@ -75,9 +78,9 @@ def main():
     seen = looks()
     curves(seen)
     growing(seen)
-    print("| samples | " + " | ".join(seen[0][3]) + " |\n|" + "---|" * (1 + len(seen[0][3])))
-    for _, _, samples, heads in seen:
-        print(f"| {samples:,} | " + " | ".join(f"{value:.0%}" for value in heads.values()) + " |")
+    print("| samples | " + " | ".join(HEADS) + " | loss |\n|" + "---|" * (2 + len(HEADS)))
+    for _, _, samples, found in seen:
+        print(f"| {samples:,} | " + " | ".join(f"{found[head]:.0%}" for head in HEADS) + f" | {found['loss']:.3f} |")
 
 
 if __name__ == "__main__":

@@ -72,11 +72,7 @@ def train(config, folder, minutes, seed=0, start=None):
     for step in run.steps(optimizer, config.vae_batch):
         pictures = to_unit(next(stream)[0], run.device)
         loss, square = model(pictures)
-        run.accelerator.backward(loss)
-        run.accelerator.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        average.step(vae.parameters())
+        run.update(loss)
         if step % 50 == 0:
             run.log(loss=loss.item(), psnr=psnr(square))
     if run.accelerator.is_main_process:

@@ -45,7 +45,7 @@ def _article(rng, words):
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
-def _name(rng, thing):
+def _name(thing, rng):
     names = catalog.synonyms(thing.concept)
     words = [names[0] if rng.random() < 0.7 else _pick(rng, names)]
     if thing.colour:
@@ -79,7 +79,7 @@ class Language:
 
 LANGUAGES = {
     "en": Language(
-        noun=lambda thing, rng: _name(rng, thing), alone=_alone_in_english, painted=lambda style, rng: _article(rng, style), of="of",
+        noun=_name, alone=_alone_in_english, painted=lambda style, rng: _article(rng, style), of="of",
         styles={key: style.words for key, style in STYLES.items()}, colours={c: c for c in COLOURS}, words=words,
     ),
     "pt": Language(

@@ -154,11 +154,7 @@ def train(config, folder, minutes, seed=0, start=None):
         t, eps = timesteps(config.batch, run.device), torch.randn_like(x0)
         noisy, target = noise_schedule.add_noise(x0, eps, t), noise_schedule.get_velocity(x0, eps, t)
         loss = model(noisy, t, ids, target)
-        run.accelerator.backward(loss)
-        run.accelerator.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        average.step(denoiser.parameters())
+        run.update(loss)
         if step % 50 == 0:
             run.log(loss=loss.item())
         if run.spent - looked > LOOK_MINUTES and run.accelerator.is_main_process:

@@ -12,6 +12,8 @@ from functools import cached_property
 import torch
 import torch.nn.functional as F
 
+TARGETS = ("eps", "x0", "v")  # what a network may be asked for
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -94,8 +96,8 @@ def target(kind, schedule, x0, eps, t):
     """What the network is asked for: "eps", "x0", or "v" = sqrt(abar) eps - sqrt(1 - abar) x0 (Salimans & Ho 2022, appendix D)."""
     abar = at(schedule.abar, t, x0)
     targets = {"eps": eps, "x0": x0, "v": abar.sqrt() * eps - (1 - abar).sqrt() * x0}
-    if kind not in targets:
-        raise ValueError(f"target {kind!r} is unknown: choose one of {', '.join(targets)}")
+    if kind not in TARGETS:
+        raise ValueError(f"target {kind!r} is unknown: choose one of {', '.join(TARGETS)}")
     return targets[kind]
 
 

@@ -1,6 +1,6 @@
 """The small world of notebooks 10 to 13: twelve things, each drawn by five artists, as pictures without end.
 
-Every picture is one of the sixty drawings, shifted, scaled, turned a little and perhaps mirrored. They are emoji, see
+Every picture is one of the sixty drawings, shifted by up to a pixel of sixteen and perhaps mirrored. They are emoji, see
 `assets/drawings/ATTRIBUTION.md`.
 """
 

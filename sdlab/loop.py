@@ -68,7 +68,9 @@ class Run:
         """
         average = EMAModel(model.parameters(), decay=0.9999)
         average.to(self.device)
+        plain = model
         model, optimizer = self.accelerator.prepare(model, optimizer)
+        self._training = plain, optimizer, average
         self.accelerator.register_for_checkpointing(self, average)
         old = self.checkpoint.with_name("checkpoint.old")
         if not self.checkpoint.exists() and old.exists():  # killed between the two renames of `save`
@@ -77,6 +79,15 @@ class Run:
             self.accelerator.load_state(self.checkpoint)
             self.accelerator.print(f"{self.name}: resumed at step {self.step}, {self.spent:.1f} of {self.minutes} minutes spent")
         return model, optimizer, average
+
+    def update(self, loss):
+        """One update from a loss: the gradients, clipped to norm 1, the optimizer's step, and the average of the weights."""
+        model, optimizer, average = self._training
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        average.step(model.parameters())
 
     def state_dict(self):
         """What Accelerate stores beside the models."""

@@ -61,6 +61,10 @@ def main(
     """Train, resuming from the last checkpoint in `out` if there is one, and draw 64 samples."""
     if side % 4:
         raise typer.BadParameter(f"side is {side}: it must be a multiple of 4, because the U-Net halves it twice")
+    if width < 8 or width % 8:
+        raise typer.BadParameter(f"width is {width}: it must be a multiple of 8, because channels are normalized in eight groups")
+    if target not in ddpm.TARGETS:
+        raise typer.BadParameter(f"target is {target!r}: choose one of {', '.join(ddpm.TARGETS)}")
     run = Run(out.name, out.parent, minutes, lr, seed, precision="bf16" if torch.cuda.is_available() else "no")
     process = run.accelerator.process_index
     try:
@@ -76,11 +80,7 @@ def main(
     pictures = batches(own)
     for step in run.steps(optimizer, batch):
         value = model(next(pictures).to(run.device))
-        run.accelerator.backward(value)
-        run.accelerator.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        average.step(loss.parameters())
+        run.update(value)
         if step % 20 == 0:
             run.log(loss=value.item())
     if run.accelerator.is_main_process:

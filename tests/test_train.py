@@ -95,6 +95,8 @@ def test_bad_arguments_get_one_sentence(tmp_path):
     out = ("--out", str(tmp_path / "out"))
     for arguments, message in (
         (("--side", "18"), "side is 18: it must be a multiple of 4"),
+        (("--width", "12"), "width is 12: it must be a multiple of 8"),
+        (("--target", "noise"), "target is 'noise': choose one of eps, x0, v"),
         (("--side", "24"), "side is 24: the drawings come at 16 or 32 pixels"),
         (("--images", str(tmp_path / "nowhere")), "no folder: give one"),
     ):

@@ -338,7 +338,7 @@ print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameter
 # A step takes 64 pictures, gives each a random level and noise, and moves the weights along the gradient. The gradients of the last step are zeroed first. The optimizer is Muon, which replaces the gradient of each
 # matrix by the nearest orthogonal matrix. For sampling we keep a running average of the weights. Every row of pictures below is drawn from the same twelve noises.
 #
-# > **Predict.** At which noise levels will the loss fall last: at the high ones, where the picture is hidden, or at the low ones?
+# > **Predict.** At which noise levels will the loss fall least: at the high ones, where the picture is hidden, or at the low ones?
 
 # %% tags=["cover"]
 average = ddpm.Average(model, decay=0.998)
@@ -367,8 +367,8 @@ for name, bins in ("low", slice(5)), ("middle", slice(5, 11)), ("high", slice(11
 print(f"{len(history.losses)} steps, {64 * len(history.losses):,} pictures")
 
 # %% [markdown]
-# At high noise the loss hardly falls any more: which of the sixty drawings is hidden there cannot be known, and the best answer is the mean of those that it could be. In
-# the middle it can be found out, and there the network learns most. At low noise it has to know every pixel, and there it could go on learning for hours.
+# At high noise the loss falls least: which of the sixty drawings is hidden there cannot be known, and the best answer is the mean of those that it could be. In
+# the middle it can be found out, and there the loss becomes smallest. At low noise the network has to know every pixel.
 #
 # ## Draw
 #

@@ -249,7 +249,7 @@ print(
 )
 
 # %% [markdown]
-# An autoencoder keeps surfaces and blurs edges. Thin lines, small faces and letters are all edge: that is why Stable Diffusion loses them before the diffusion has even begun.
+# This autoencoder keeps surfaces and blurs edges. Thin lines and letters are all edge: what it blurs, no diffusion in its latents can bring back.
 #
 # ## Go further
 #
