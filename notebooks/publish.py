@@ -13,7 +13,7 @@ import latex2mathml.converter
 import nbformat
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
-from nbconvert.preprocessors import ExecutePreprocessor
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor, ExecutePreprocessor
 
 from notebooks.derive import HERE, SCRIPTS, derive
 
@@ -36,7 +36,7 @@ def _markdown(context, source):
 
 
 def _exporter():
-    exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
+    exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, preprocessors=[CoalesceStreamsPreprocessor])
     from jinja2 import pass_context
 
     exporter.register_filter("markdown2html", pass_context(lambda context, source: _markdown(context.get("cell", {}), source)))
