@@ -36,7 +36,9 @@ def _markdown(context, source):
 
 
 def _exporter():
-    exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, preprocessors=[CoalesceStreamsPreprocessor])
+    exporter = HTMLExporter(
+        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, preprocessors=[CoalesceStreamsPreprocessor]
+    )
     from jinja2 import pass_context
 
     exporter.register_filter("markdown2html", pass_context(lambda context, source: _markdown(context.get("cell", {}), source)))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-STAGES = ("autoencoder", "judge", "diffusion", "evaluate", "export")
+STAGES = ("autoencoder", "judge", "diffusion", "evaluate", "behaviour", "nearest", "export")
 
 
 def main(config: Annotated[str, typer.Option(help="which configuration: cpu or gpu")] = "cpu"):

@@ -10,7 +10,7 @@ from diffusers import AutoencoderKL
 
 from pocket.command import stage
 from pocket.stream import batches, to_unit
-from sdlab.loop import Run
+from sdlab.loop import LOG_STEPS, Run
 from sdlab.muon import Muon, groups
 
 KL_WEIGHT = 1e-4
@@ -73,8 +73,8 @@ def train(config, folder, minutes, seed=0, start=None):
         pictures = to_unit(next(stream)[0], run.device)
         loss, square = model(pictures)
         run.update(loss)
-        if step % 50 == 0:
-            run.log(loss=loss.item(), psnr=psnr(square))
+        if step % LOG_STEPS == 0:
+            run.log(psnr=psnr(square))
     if run.accelerator.is_main_process:
         average.copy_to(vae.parameters())
         vae = vae.float().eval()

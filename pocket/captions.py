@@ -57,6 +57,12 @@ def _name(thing, rng):
     return _article(rng, " ".join(words))
 
 
+def _plain(thing):
+    """A thing in the fewest words: "a lion", "an orange car"."""
+    words = f"{thing.colour} {thing.concept}" if thing.colour else thing.concept
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
 def _alone_in_english(background, rng):
     """A place with nothing in it, with an article or without."""
     words = _article(rng, _pick(rng, PLACES_ALONE[background]))
@@ -68,6 +74,7 @@ class Language:
     """What `say` needs of a language: how it names a thing, a place without things, "of", and its vocabulary."""
 
     noun: Callable  # (thing, rng) → words
+    plain: Callable  # (thing) → the fewest words
     alone: Callable  # (background, rng) → words
     painted: Callable  # (style, rng) → words before "of"
     of: str
@@ -79,11 +86,13 @@ class Language:
 
 LANGUAGES = {
     "en": Language(
-        noun=_name, alone=_alone_in_english, painted=lambda style, rng: _article(rng, style), of="of",
+        noun=_name, plain=_plain, alone=_alone_in_english, painted=lambda style, rng: _article(rng, style), of="of",
         styles={key: style.words for key, style in STYLES.items()}, colours={c: c for c in COLOURS}, words=words,
+        finish=lambda caption: re.sub(r"\ba (?=orange)", "an ", caption),
     ),
     "pt": Language(
-        noun=portuguese.noun, alone=lambda background, rng: _pick(rng, portuguese.PLACES_ALONE[background]),
+        noun=portuguese.noun, plain=portuguese.plain,
+        alone=lambda background, rng: _pick(rng, portuguese.PLACES_ALONE[background]),
         painted=lambda style, rng: style, of="de", styles=portuguese.STYLES, colours=portuguese.COLOURS, words=portuguese,
         finish=portuguese.contracted,
     ),
@@ -128,6 +137,14 @@ def say(scene, rng, language="en"):
     return tongue.finish(caption)
 
 
+def plainly(scene, language="en"):
+    """The one caption that says all that a scene of one or two things holds, in the plainest words."""
+    tongue = LANGUAGES[language]
+    subject = f" {tongue.words.RELATIONS.get(scene.relation, [''])[0]} ".join(map(tongue.plain, scene.things))
+    where = tongue.words.BACKGROUNDS[scene.background][0].format(c=tongue.colours.get(scene.background_colour))
+    return tongue.finish(f"{subject} {where}, {tongue.styles[scene.style][0]}")
+
+
 @cache
 def _lexicon():
     """All phrases the world knows → what they mean: `{"kind": {phrase: key}}`."""
@@ -148,7 +165,7 @@ def _lexicon():
     for key, phrases in BACKGROUNDS.items():
         for phrase in phrases:
             for colour in COLOURS if key in COLOURED_BACKGROUNDS else [None]:
-                lexicon["background"][phrase.format(c=colour)] = (key, colour)
+                lexicon["background"].setdefault(phrase.format(c=colour), (key, colour))
     for key, phrases in PLACES_ALONE.items():
         for phrase in phrases:  # without the article, or "a beach" would hide "beach with umbrella"
             lexicon["background"].setdefault(re.sub("^(an?|the) ", "", phrase), (key, None))

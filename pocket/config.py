@@ -35,8 +35,8 @@ class Config:
     judge_batch: int
     reuse: int  # how often a rendered and encoded picture is trained on, on average
     pool: int  # how many encoded pictures are kept for that
-    vocabulary: int = 2048
-    portuguese: float = 0.0  # share of captions in Portuguese
+    vocabulary: int
+    portuguese: float  # share of captions in Portuguese
     vae_minutes: float = 22
     judge_minutes: float = 10
     diffusion_minutes: float = 75
@@ -87,12 +87,13 @@ CPU = Config(  # two cores: 64 px, a hundred concepts, an autoencoder that shrin
     side=64,
     mix=Mix(
         concepts=tuple(w.replace("_", " ") for w in NARROW.split()),
-        two_things=0.06, colour=0.12, sized=0.03, placed=0.03, nothing=0.03, flaw=0.05,
+        two_things=0.25, colour=0.2, sized=0.03, placed=0.03, nothing=0.03, flaw=0.05,
     ),
     vae=_vae((32, 64, 128), 64),
     text=_text(128, 3, 4),
     unet=_unet((64, 128, 192), 128, 4),
     vae_batch=16, vae_lr=1e-3, batch=32, lr=1.5e-3, judge_width=32, judge_batch=64, reuse=3, pool=24_000,
+    vocabulary=4096, portuguese=0.3,
 )  # fmt: skip
 GPU = Config(  # one datacentre GPU: 128 px, the whole world, an autoencoder that shrinks 8×
     name="gpu",
@@ -102,6 +103,6 @@ GPU = Config(  # one datacentre GPU: 128 px, the whole world, an autoencoder tha
     text=_text(256, 4, 4),
     unet=_unet((96, 192, 320), 256, 4, layers=2),
     vae_batch=64, vae_lr=5e-4, batch=512, lr=8e-4, judge_width=64, judge_batch=256, reuse=2, pool=200_000,
-    vocabulary=4096, portuguese=0.2, vae_minutes=25, judge_minutes=5, diffusion_minutes=25, workers=14,
+    vocabulary=4096, portuguese=0.3, vae_minutes=25, judge_minutes=5, diffusion_minutes=25, workers=14,
 )  # fmt: skip
 CONFIGS = {c.name: c for c in (CPU, GPU)}

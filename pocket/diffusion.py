@@ -18,9 +18,10 @@ from pocket import judge as judging
 from pocket import prompts
 from pocket.captions import say
 from pocket.command import stage
+from pocket.pictures import contact_sheet, sample
 from pocket.pipeline import assemble, scheduler
 from pocket.stream import batches, to_unit
-from pocket.tokenizer import corpus, learn
+from pocket.tokenizer import corpus, ends, learn, moved
 from sdlab.loop import Run
 from sdlab.muon import Muon, groups
 
@@ -109,11 +110,9 @@ def averaged(average, model):
 @torch.no_grad()
 def look(run, pipe, config, judge):
     """Draw the first fixed prompts, log their accuracy, and keep the sheet as a PNG and in the tracker."""
-    from pocket.evaluate import contact_sheet, sample
-
     pairs = prompts.fixed(config.mix, LOOK_PROMPTS)
     pictures = sample(pipe, [p for p, _ in pairs], steps=15, guidance=4.0, side=config.side)
-    scores = judging.accuracy(judge, config, pictures, [s for _, s in pairs]) if judge else {}
+    scores = judging.accuracy(judging.opinion(judge, pictures), config, [s for _, s in pairs]) if judge else {}
     run.log(**{f"accuracy_{head}": score for head, score in scores.items()})
     sheet = contact_sheet(pictures, columns=12)
     sheet.save(run.folder / f"sheet_{round(run.spent):04d}.png")
@@ -123,20 +122,25 @@ def look(run, pipe, config, judge):
 def train(config, folder, minutes, seed=0, start=None):
     """Train for `minutes`, from the pipeline in `start` if given, and write the averaged pipeline to `folder/diffusion/model`.
 
-    With `start`, tokenizer and autoencoder are taken from there too: the new weights continue the old ones.
+    With `start` the new weights continue the old ones, and the autoencoder is taken from there too, unless `folder` holds one. A
+    tokenizer of another size than the configuration's is exchanged.
     """
     run = Run("diffusion", folder, minutes, config.lr, seed)
     torch.manual_seed(seed)
+    own = folder / "autoencoder" / "model"
     if start:
         old = StableDiffusionPipeline.from_pretrained(start, dtype=torch.float32)
-        tokenizer, vae, text, unet = old.tokenizer, old.vae, old.text_encoder, old.unet
+        tokenizer, text, unet = old.tokenizer, old.text_encoder, old.unet
+        vae = AutoencoderKL.from_pretrained(own) if own.exists() else old.vae
+        if len(tokenizer) != config.vocabulary:
+            tokenizer = learn(corpus(config.portuguese), config.vocabulary)
+            text = moved(text, old.tokenizer, tokenizer)
         if (Path(start) / "training.json").exists():
             shutil.copy(Path(start) / "training.json", run.folder / BEFORE)
     else:
         tokenizer = learn(corpus(config.portuguese), config.vocabulary)
-        vae = AutoencoderKL.from_pretrained(folder / "autoencoder" / "model")
-        ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
-        text = CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), **ends, **config.text))
+        vae = AutoencoderKL.from_pretrained(own)
+        text = CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), **ends(tokenizer), **config.text))
         unet = UNet2DConditionModel(**config.unet)
     vae = vae.to(run.device).eval().requires_grad_(False)
     denoiser = Denoiser(text, unet).to(run.device, memory_format=torch.channels_last)  # convolutions are a tenth faster so
@@ -147,16 +151,13 @@ def train(config, folder, minutes, seed=0, start=None):
     rank = run.accelerator.process_index
     pool = Pool(batches(config, config.batch, seed + 20, rank, run.step), vae, config.pool, config.batch, config.reuse, run.device)
     rng, noise_schedule, looked = np.random.default_rng([seed, rank, run.step]), scheduler(), run.spent
-    for step in run.steps(optimizer, config.batch):
+    for _ in run.steps(optimizer, config.batch):
         x0, scenes = pool.draw(rng)
         captions = [caption(scene, rng, config) for scene in scenes]
         ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(run.device)
         t, eps = timesteps(config.batch, run.device), torch.randn_like(x0)
         noisy, target = noise_schedule.add_noise(x0, eps, t), noise_schedule.get_velocity(x0, eps, t)
-        loss = model(noisy, t, ids, target)
-        run.update(loss)
-        if step % 50 == 0:
-            run.log(loss=loss.item())
+        run.update(model(noisy, t, ids, target))
         if run.spent - looked > LOOK_MINUTES and run.accelerator.is_main_process:
             looked = run.spent
             with averaged(average, denoiser):

@@ -38,8 +38,9 @@ pipe("a lion on the beach, watercolor", num_inference_steps=25, guidance_scale={
 
 ## What it was trained on
 Pictures composed by `pocket.world` from emoji drawings (Fluent Emoji, MIT; Noto Emoji, Apache 2.0; Twemoji and EmojiOne 2, CC BY 4.0; see
-`pocket/data/ATTRIBUTION.md`), with captions in English made by `pocket.captions`. Held out: everyday shoes, 5% of object × style pairs,
-5% of object × object pairs (`pocket/data/held_out.json`).
+`pocket/data/ATTRIBUTION.md`), with captions in English and, {portuguese:.0%} of them, in Portuguese, made by `pocket.captions`. Held out:
+everyday shoes, 5% of object × style pairs, 5% of object × object pairs (`pocket/data/held_out.json`). The data have a card of their own,
+`pocket/data/README.md`.
 
 ## How
 Configuration `{config}`, on {hardware}.
@@ -50,65 +51,79 @@ a tenth of the captions was empty. `make pocket CONFIG={config}` does the first 
 `python -m pocket.diffusion --config {config} --start sdlab/assets/pocket` continues from the shipped weights.
 {notes}
 ## Numbers
-Over {prompts} fixed prompts with fixed seeds, {steps} steps, guidance {guidance}, judged by a classifier trained on true pictures only
+Fixed prompts with fixed seeds, {steps} steps, guidance {guidance}, judged by a classifier trained on true pictures only
 (`python -m pocket.evaluate --config {config}`):
 
-| | this model | true pictures through the autoencoder | true pictures |
-|---|---|---|---|
+| prompts | how many | object | style | background | colour |
+|---|---|---|---|---|---|
 {rows}
 
-In brackets: the 95% bootstrap interval over the prompts. The object is among the judge's five likeliest in {object_top5:.0%} of the
-pictures (by chance: {chance5:.0%}). Asked for a thing in a style that training never showed it in, {unseen_count} times: object
-{unseen[object]:.0%}, style {unseen[style]:.0%}. Fréchet distance in the judge's features to true pictures of the same prompts:
-{frechet[model]:.0f}; between two such sets of true pictures: {frechet[real]:.0f}.
-The autoencoder gives back held-out scenes at {psnr:.1f} dB PSNR.
+Read a cell so: the share drawn right, in brackets its 95% bootstrap interval over the prompts; then the two ceilings, the shares that the
+judge finds right in true pictures of the same scenes, after a trip through the autoencoder and as they are. Where a scene holds two
+things, both must be right. "Unseen style" is a thing in a style that training never showed it in, "unseen pair" two things that it never
+showed together.
+
+The object is among the judge's five likeliest in {object_top5:.0%} of the English prompts (by chance: {chance5:.0%}). Fréchet distance in
+the judge's features to true pictures of the same prompts: {frechet[model]:.0f}; between two such sets of true pictures:
+{frechet[true]:.0f}. The autoencoder gives back held-out scenes at {psnr:.1f} dB PSNR.
 
 ## What it cannot do
-Anything outside its world; people other than by role; writing; counting. Two things in one picture, small things and colours of things
-are weaker than the numbers above, which are for one thing a picture. At {side} pixels fine detail is lost in the autoencoder already.
+Anything outside its world; people other than by role; writing; counting. At {side} pixels fine detail is lost in the autoencoder
+already.
 """
 
 
 def merit(results):
-    """One number to compare two models by: the mean accuracy of object, style and background."""
-    return sum(results["accuracy"][h] for h in ("object", "style", "background")) / 3
+    """One number to compare two models by: the accuracy of object, style and background, averaged over all sets of prompts."""
+    shares = [measured["accuracy"][head] for measured in results["sets"].values() for head in ("object", "style", "background")]
+    return sum(shares) / len(shares)
 
 
 def training(folder):
-    """What went into the model in `folder`: `{"autoencoder", "judge": run, "diffusion": [runs], "notes": [sentences]}`.
+    """What went into the model in `folder`: `{"autoencoder": [runs], "judge": [runs], "diffusion": [runs], "notes": [sentences]}`.
 
-    A run is its minutes and samples. One that began with a shipped model takes over that model's story.
+    A run is its minutes and samples. A model that began with a shipped one takes over that one's story.
     """
     before = folder / "diffusion" / BEFORE
-    story = json.loads(before.read_text()) if before.exists() else {s: _run(folder, s) for s in ("autoencoder", "judge")}
-    return {**story, "diffusion": [*story.get("diffusion", []), _run(folder, "diffusion")], "notes": story.get("notes", [])}
+    story = json.loads(before.read_text()) if before.exists() else {"notes": []}
+    for stage in ("autoencoder", "judge", "diffusion"):
+        log, runs = folder / stage / "log.jsonl", story.setdefault(stage, [])
+        if log.exists() and (run := _run(log)) not in runs:
+            runs.append(run)
+    return story
 
 
-def _run(folder, stage):
-    last = json.loads((folder / stage / "log.jsonl").read_text().splitlines()[-1])
+def _run(log):
+    last = json.loads(log.read_text().splitlines()[-1])
     return {"minutes": last["minutes"], "samples": last["samples"]}
 
 
-def _in_words(*runs):
+def _in_words(runs):
     parts = [f"{r['minutes']:.0f} min with {r['samples']:,} samples" for r in runs]
     return ", then ".join(parts) + (f", {sum(r['samples'] for r in runs):,} in all" if len(runs) > 1 else "")
 
 
+def _row(name, measured):
+    """A row of the card's table: a share with its interval, and what true pictures of the same scenes get, for each question."""
+    cells = [
+        f"**{measured['accuracy'][head]:.0%}** ({100 * measured['interval'][head][0]:.0f}–{100 * measured['interval'][head][1]:.0f}) "
+        f"of {measured['through_autoencoder'][head]:.0%} of {measured['true'][head]:.0%}"
+        if head in measured["accuracy"] else "—"
+        for head in judging.HEADS
+    ]  # fmt: skip
+    return f"| {name} | {measured['prompts']} | " + " | ".join(cells) + " |"
+
+
 def card(config, story, results, hardware):
     """The model card's text, every number taken from the results and the logs."""
-    rows = "\n".join(
-        f"| {head} | {share:.0%} ({100 * results['interval'][head][0]:.0f}–{100 * results['interval'][head][1]:.0f}) "
-        f"| {results['judge_through_autoencoder'][head]:.0%} | {results['judge_on_real'][head]:.0%} |"
-        for head, share in results["accuracy"].items()
-    )
+    rows = "\n".join(_row(name, measured) for name, measured in results["sets"].items())
     known = judging.classes(config)
     return CARD.format(
         total=sum(results["parameters"].values()) / 1e6, side=config.side, config=config.name, hardware=hardware, rows=rows,
         concepts=len(known["object"]), styles=len(known["style"]), backgrounds=len(known["background"]),
-        autoencoder=_in_words(story["autoencoder"]), judge=_in_words(story["judge"]), diffusion=_in_words(*story["diffusion"]),
+        **{stage: _in_words(story[stage]) for stage in ("autoencoder", "judge", "diffusion")}, portuguese=config.portuguese,
         notes="".join(f"\n{note}\n" for note in story["notes"]), chance5=5 / len(known["object"]), psnr=results["autoencoder_psnr_db"],
-        unseen_count=results["unseen_style"]["prompts"], unseen=results["unseen_style"]["accuracy"],
-        **{k: results[k] for k in ("prompts", "steps", "guidance", "object_top5", "frechet")},
+        **{k: results[k] for k in ("steps", "guidance", "object_top5", "frechet")},
     )  # fmt: skip
 
 
@@ -122,9 +137,18 @@ def main(
     config, folder = CONFIGS[config], folder / config
     results = json.loads((folder / "evaluation.json").read_text())
     shipped = assets / "evaluation.json"
-    if shipped.exists() and merit(results) < merit(json.loads(shipped.read_text())):
-        old, new = merit(json.loads(shipped.read_text())), merit(results)
-        raise SystemExit(f"the new model's accuracy is {new:.1%}, the shipped one's {old:.1%}: train longer, a worse model is not shipped")
+    if shipped.exists():
+        old = json.loads(shipped.read_text())
+        if old["judge"] != results["judge"]:
+            raise SystemExit(
+                f"the shipped model was measured by judge {old['judge']}, the new one by {results['judge']}, so they cannot be compared: "
+                f"measure the shipped one again with python -m pocket.evaluate --config {config.name} --model {assets}"
+            )
+        if merit(results) < merit(old):
+            raise SystemExit(
+                f"the new model's accuracy is {merit(results):.1%}, the shipped one's {merit(old):.1%}: train longer, a worse model is not "
+                "shipped"
+            )
     pipe = StableDiffusionPipeline.from_pretrained(folder / "diffusion" / "model", dtype=torch.float16)
     partial = assets.with_name(assets.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -20,30 +20,29 @@ from sdlab.loop import Run
 from sdlab.muon import Muon, groups
 
 HEADS = ("object", "style", "background", "colour")
+NOT_ASKED = -100  # what cross-entropy passes over
 
 
 def classes(config):
-    """What each head can answer: `{head: [names]}`. The colour head's last answer is "its own"."""
-    return {
-        "object": Inventor(config.mix).names,
-        "style": list(STYLES),
-        "background": list(BACKGROUNDS),
-        "colour": [*COLOURS, "its own"],
-    }
+    """What each head can answer: `{head: [names]}`."""
+    return {"object": Inventor(config.mix).names, "style": list(STYLES), "background": list(BACKGROUNDS), "colour": list(COLOURS)}
 
 
 def labels(config, scenes):
-    """Class numbers of each scene: int64 (B, 4), in the order of `HEADS`; a scene's first thing counts."""
+    """The right answers for scenes, `{head: tensor}`: the object's as shares (B, objects), half and half where there are two things;
+    the others' as class numbers (B,), the colour's `NOT_ASKED` where the first thing has its own colour.
+    """
     numbers = {head: {name: i for i, name in enumerate(names)} for head, names in classes(config).items()}
-    return torch.tensor([
-        [
-            numbers["object"][s.things[0].concept],
-            numbers["style"][s.style],
-            numbers["background"][s.background],
-            numbers["colour"][s.things[0].colour or "its own"],
-        ]
-        for s in scenes
-    ])  # fmt: skip
+    shares = torch.zeros(len(scenes), len(numbers["object"]))
+    for row, scene in zip(shares, scenes, strict=True):
+        for thing in scene.things:
+            row[numbers["object"][thing.concept]] += 1 / len(scene.things)
+    return {
+        "object": shares,
+        "style": torch.tensor([numbers["style"][s.style] for s in scenes]),
+        "background": torch.tensor([numbers["background"][s.background] for s in scenes]),
+        "colour": torch.tensor([numbers["colour"].get(s.things[0].colour, NOT_ASKED) for s in scenes]),
+    }
 
 
 class Judge(torch.nn.Module):
@@ -62,35 +61,46 @@ class Judge(torch.nn.Module):
         return self.trunk(pictures).pooler_output.flatten(1)
 
     def forward(self, pictures, truth=None):
-        """Logits `{head: (B, classes)}`; with `truth` (B, 4) the summed cross-entropy instead."""
+        """Logits `{head: (B, classes)}`; with `truth` from `labels` the summed cross-entropy instead."""
         features = self.features(pictures)
         logits = {head: layer(features).float() for head, layer in self.heads.items()}
-        return logits if truth is None else sum(F.cross_entropy(logits[h], truth[:, i]) for i, h in enumerate(HEADS))
+        return logits if truth is None else sum(F.cross_entropy(logits[head], truth[head]) for head in HEADS)
 
 
 @torch.no_grad()
-def answers(judge, pictures):
-    """The judge's answers for pictures in −1…1: int64 (B, 4)."""
-    device = next(judge.parameters()).device
-    return torch.cat([torch.stack([judge(x.to(device))[h].argmax(1) for h in HEADS], 1).cpu() for x in pictures.split(128)])
+def opinion(judge, pictures):
+    """What the judge makes of pictures in −1…1: `{head: probabilities (B, classes), "features": (B, width)}`."""
+    device, found = next(judge.parameters()).device, []
+    for part in pictures.split(128):
+        features = judge.features(part.to(device))
+        heads = {head: layer(features).softmax(1) for head, layer in judge.heads.items()}
+        found.append({head: values.cpu() for head, values in (*heads.items(), ("features", features))})
+    return {key: torch.cat([part[key] for part in found]) for key in found[0]}
 
 
-def alone(mix):
-    """The mix the judge is trained and tested on: one thing, nothing spoilt."""
-    return replace(mix, two_things=0, nothing=0, flaw=0, colour=0.35)
+def judged(mix):
+    """The mix the judge is trained on: one thing or two, nothing spoilt, and also what is kept from the model's training."""
+    return replace(mix, two_things=0.3, nothing=0, flaw=0, colour=0.5, held_out=True)
 
 
-def hits(judge, config, pictures, scenes):
-    """Right or wrong per head and picture, as 1 and 0, `{head: (n,)}`; colour only for pictures where a colour was asked for."""
-    truth = labels(config, scenes)
-    right = (answers(judge, pictures) == truth).float()
-    asked = truth[:, 3] < len(COLOURS)
-    return {h: right[asked, i] if h == "colour" else right[:, i] for i, h in enumerate(HEADS)}
+def hits(found, config, scenes):
+    """Right or wrong per head and picture, as 1 and 0, `{head: (n,)}`, from an `opinion`.
+
+    The object is right if the likeliest answers are the things of the scene, all of them. Colour counts only where one was asked for.
+    """
+    truth, right = labels(config, scenes), {}
+    things = truth["object"] > 0
+    likeliest = found["object"].argsort(1, descending=True).argsort(1) < things.sum(1, keepdim=True)  # as many as there are things
+    right["object"] = (likeliest == things).all(1).float()
+    for head in HEADS[1:]:
+        right[head] = (found[head].argmax(1) == truth[head]).float()
+    right["colour"] = right["colour"][truth["colour"] != NOT_ASKED]
+    return right
 
 
-def accuracy(judge, config, pictures, scenes):
+def accuracy(found, config, scenes):
     """The share of `hits` per head; without colour where none was asked for."""
-    return {head: right.mean().item() for head, right in hits(judge, config, pictures, scenes).items() if len(right)}
+    return {head: right.mean().item() for head, right in hits(found, config, scenes).items() if len(right)}
 
 
 def kept(config):
@@ -98,14 +108,19 @@ def kept(config):
     return DATA / f"judge-{config.name}.safetensors"
 
 
+def kept_or_trained(config, folder):
+    """The file of the judge of a configuration: the one the repository keeps, else the one trained in `folder`, else None."""
+    return next((path for path in (kept(config), folder / "judge" / "judge.safetensors") if path.exists()), None)
+
+
 def load(config, folder):
-    """The judge of a configuration, in evaluation mode: the one the repository keeps, else the one trained in `folder`, else None."""
+    """The judge of `kept_or_trained`, in evaluation mode, or None."""
+    path = kept_or_trained(config, folder)
+    if path is None:
+        return None
     judge = Judge(config)
-    for path in (kept(config), folder / "judge" / "judge.safetensors"):
-        if path.exists():
-            judge.load_state_dict(load_file(path))
-            return judge.eval()
-    return None
+    judge.load_state_dict(load_file(path))
+    return judge.eval()
 
 
 def train(config, folder, minutes, seed=0, start=None):
@@ -116,19 +131,15 @@ def train(config, folder, minutes, seed=0, start=None):
     if start:
         judge.load_state_dict(load_file(start))
     model, optimizer, _ = run.begin(judge, Muon(groups(judge), lr=lr))
-    stream = batches(config, config.judge_batch, seed + 10, run.accelerator.process_index, run.step, mix=alone(config.mix))
-    for step in run.steps(optimizer, config.judge_batch):
+    stream = batches(config, config.judge_batch, seed + 10, run.accelerator.process_index, run.step, mix=judged(config.mix))
+    for _ in run.steps(optimizer, config.judge_batch):
         pictures, scenes = next(stream)
-        loss = model(to_unit(pictures, run.device), labels(config, scenes).to(run.device))
-        run.accelerator.backward(loss)
-        optimizer.step()
-        optimizer.zero_grad()
-        if step % 50 == 0:
-            run.log(loss=loss.item())
+        truth = {head: answers.to(run.device) for head, answers in labels(config, scenes).items()}
+        run.update(model(to_unit(pictures, run.device), truth))
     if run.accelerator.is_main_process:
         judge.eval()
-        pictures, scenes = next(batches(config, 1024, seed + 999, mix=alone(config.mix)))
-        scores = accuracy(judge, config, to_unit(pictures), scenes)
+        pictures, scenes = next(batches(config, 1024, seed + 999, mix=judged(config.mix)))
+        scores = accuracy(opinion(judge, to_unit(pictures)), config, scenes)
         run.log(**{f"real_{head}": score for head, score in scores.items()})
         save_file({k: v.contiguous().cpu() for k, v in judge.state_dict().items()}, run.folder / "judge.safetensors")
         print("judge, on held-out true pictures:", ", ".join(f"{h} {s:.1%}" for h, s in scores.items()))

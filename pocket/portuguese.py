@@ -153,6 +153,13 @@ def agreeing(adjective, name):
     )
 
 
+def plain(thing):
+    """A thing in the fewest words: "um leão", "uma maçã verde", "óculos pretos"."""
+    name = names(thing.concept)[0]
+    article = [] if number(name) == "plural" else ["uma" if gender(name) == "f" else "um"]
+    return " ".join([*article, name, *([agreeing(COLOURS[thing.colour], name)] if thing.colour else [])])
+
+
 def contracted(caption):
     """The caption with "de o" as "do", "de as" as "das"."""
     return re.sub(r"\bde (os?|as?) (?!lápis)", r"d\1 ", caption)

@@ -7,12 +7,13 @@ text can be written with it, in any language; only the words of the world are sh
 import json
 
 import numpy as np
+import torch
 from tokenizers import Regex, Tokenizer
 from tokenizers.models import BPE
 from tokenizers.normalizers import Lowercase
 from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 from tokenizers.trainers import BpeTrainer
-from transformers import CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from pocket.captions import say
 from pocket.world import Inventor
@@ -45,6 +46,29 @@ def learn(texts, size):
     return CLIPTokenizer(
         vocab=vocabulary, merges=merges, bos_token=START, eos_token=END, unk_token=END, pad_token=END, model_max_length=77
     )  # fmt: skip
+
+
+def ends(tokenizer):
+    """What a text encoder's configuration must know of its tokenizer."""
+    return {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+
+
+@torch.no_grad()
+def moved(text_encoder, old, new):
+    """A text encoder that was trained with the tokenizer `old`, made to read the tokenizer `new`.
+
+    Each new entry begins as the mean of the embeddings of the pieces that the old tokenizer cuts it into (fast vocabulary transfer, Gee
+    et al. 2022), so an entry known to both means what it meant.
+    """
+    known, number, cut = text_encoder.get_input_embeddings().weight, old.get_vocab(), old.backend_tokenizer.model.tokenize
+    table = torch.empty(len(new), known.shape[1])  # (entries, width)
+    for entry, i in new.get_vocab().items():
+        pieces = [number[entry]] if entry in number else [piece.id for piece in cut(entry.removesuffix("</w>"))]
+        table[i] = known[pieces].mean(0)
+    text_encoder.resize_token_embeddings(len(new), mean_resizing=False).weight.copy_(table)
+    again = CLIPTextModel(CLIPTextConfig.from_dict({**text_encoder.config.to_dict(), **ends(new)}))
+    again.load_state_dict(text_encoder.state_dict())
+    return again
 
 
 if __name__ == "__main__":

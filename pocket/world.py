@@ -141,7 +141,10 @@ def _height(thing, emoji_set, extent):
 
 @dataclass(frozen=True)
 class Mix:
-    """How often a random scene has what: shares between 0 and 1. `concepts` narrows the world; empty means all of it."""
+    """How often a random scene has what: shares between 0 and 1. `concepts` narrows the world; empty means all of it.
+
+    With `held_out`, scenes may show pairs of things, and things in styles, that are kept from the model's training.
+    """
 
     concepts: tuple[str, ...] = ()
     two_things: float = 0.3
@@ -150,15 +153,23 @@ class Mix:
     placed: float = 0.1
     nothing: float = 0.04
     flaw: float = 0.12
+    held_out: bool = False
+
+
+def held_out(scene):
+    """What of a scene is kept from the model's training: "pair" (these two things), "style" (a thing in this style), or None."""
+    held, names = catalog.held_out(), [t.concept for t in scene.things]
+    if frozenset(names) in held["pairs"]:
+        return "pair"
+    return "style" if any((name, scene.style) in held["styles"] for name in names) else None
 
 
 class Inventor:
-    """Invents scenes of a `Mix`, leaving out everything that is held out."""
+    """Invents scenes of a `Mix`."""
 
     def __init__(self, mix=None):
-        self.mix, held = mix or Mix(), catalog.held_out()
-        self.names = [n for n in (self.mix.concepts or catalog.concepts()) if n not in held["shoes"]]
-        self.held_styles, self.held_pairs = held["styles"], held["pairs"]
+        self.mix, shoes = mix or Mix(), catalog.held_out()["shoes"]
+        self.names = [n for n in (self.mix.concepts or catalog.concepts()) if n not in shoes]
         known = set(self.names)
         of = {n: catalog.concepts()[n]["group"] for n in self.names}
         self.actors = [n for n in self.names if of[n] in catalog.ACTORS]
@@ -175,12 +186,8 @@ class Inventor:
         """One random scene. `rng` is a numpy Generator."""
         while True:
             scene = self._invent(rng)
-            pair = frozenset(t.concept for t in scene.things)
-            if len(pair) == 2 and pair in self.held_pairs:
-                continue
-            if any((t.concept, scene.style) in self.held_styles for t in scene.things):
-                continue
-            return scene
+            if self.mix.held_out or not held_out(scene):
+                return scene
 
     def _invent(self, rng):
         mix = self.mix

@@ -16,6 +16,7 @@ from accelerate.utils import broadcast, set_seed
 from diffusers.training_utils import EMAModel
 from tqdm.auto import tqdm
 
+LOG_STEPS = 50  # one entry of the log for so many updates
 LONGEST_STEP = 10  # seconds; a longer one means that the machine slept or the process was paused, which is not training
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} min {postfix}"
@@ -42,9 +43,9 @@ class Run:
         self.accelerator = Accelerator(mixed_precision=precision, log_with="tensorboard", project_dir=self.folder, cpu=not use_gpu)
         self.accelerator.init_trackers("log")
         set_seed(seed, device_specific=True)
-        self.name, self.minutes, self.lr, self.decay, self.save_minutes = name, minutes, lr, decay, save_minutes
+        self.name, self.minutes, self.lr, self.seed, self.decay, self.save_minutes = name, minutes, lr, seed, decay, save_minutes
         self.step, self.spent, self.samples = 0, 0.0, 0
-        self._saved = 0.0
+        self._saved, self._losses = 0.0, []
 
     @property
     def device(self):
@@ -55,6 +56,11 @@ class Run:
     def checkpoint(self):
         """The folder of the last checkpoint."""
         return self.folder / "checkpoint"
+
+    @property
+    def own_seed(self):
+        """A seed that no other process has, and another one after each resume."""
+        return self.seed + 1000 * self.accelerator.process_index + self.step
 
     def begin(self, model, optimizer):
         """Prepare for training and load the last checkpoint, if there is one.
@@ -78,16 +84,24 @@ class Run:
         if self.checkpoint.exists():
             self.accelerator.load_state(self.checkpoint)
             self.accelerator.print(f"{self.name}: resumed at step {self.step}, {self.spent:.1f} of {self.minutes} minutes spent")
+        torch.manual_seed(self.own_seed)  # so far all processes drew the same numbers, and so began with the same weights
         return model, optimizer, average
 
     def update(self, loss):
-        """One update from a loss: the gradients, clipped to norm 1, the optimizer's step, and the average of the weights."""
+        """One update from a loss: the gradients, clipped to norm 1, the optimizer's step, and the average of the weights.
+
+        Every `LOG_STEPS` updates the mean loss since the last entry, over all processes, goes to the log.
+        """
         model, optimizer, average = self._training
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
         average.step(model.parameters())
+        self._losses.append(loss.detach())
+        if len(self._losses) == LOG_STEPS:
+            self.log(loss=self.accelerator.reduce(torch.stack(self._losses).mean(), "mean").item())
+            self._losses.clear()
 
     def state_dict(self):
         """What Accelerate stores beside the models."""

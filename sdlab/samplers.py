@@ -9,7 +9,7 @@ SAMPLERS = {
     "Euler a": ("EulerAncestralDiscreteScheduler", {}),
     "Heun": ("HeunDiscreteScheduler", {}),
     "LMS": ("LMSDiscreteScheduler", {}),
-    "PNDM": ("PNDMScheduler", {}),
+    "PNDM": ("PNDMScheduler", {"skip_prk_steps": True}),  # as Stable Diffusion ships it: one evaluation a step
     "UniPC": ("UniPCMultistepScheduler", {}),
     "DDPM": ("DDPMScheduler", {}),
 }

@@ -1,8 +1,8 @@
 """Train a DDPM from the command line: `python -m sdlab.ddpm --images FOLDER`.
 
 The model, loss and sampler of notebook 10, on the course's drawings or on pictures of your own. It stops on time, resumes where it
-stopped, and leaves `model.safetensors`, `model.json` and `samples.png`. `accelerate launch -m sdlab.ddpm …` runs it on several GPUs,
-`torchrun --nproc_per_node 2 -m sdlab.ddpm …` on several processes of a CPU.
+stopped, and leaves `model.safetensors`, `model.json` and `samples.png`. `accelerate launch --multi_gpu --num_processes 2
+-m sdlab.ddpm …` runs it in two processes, on two GPUs or on a CPU.
 """
 
 import json
@@ -66,23 +66,17 @@ def main(
     if target not in ddpm.TARGETS:
         raise typer.BadParameter(f"target is {target!r}: choose one of {', '.join(ddpm.TARGETS)}")
     run = Run(out.name, out.parent, minutes, lr, seed, precision="bf16" if torch.cuda.is_available() else "no")
-    process = run.accelerator.process_index
     try:
         batches = source(images, side, batch, run)
     except (FileNotFoundError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
-    torch.manual_seed(seed)  # every process begins with the same weights
+    torch.manual_seed(seed)
     sizes = {"channels": 3, "widths": (width, 3 * width, 4 * width)}
     loss = Loss(UNet(**sizes), ddpm.cosine(levels), target).to(run.device, memory_format=torch.channels_last)
     model, optimizer, average = run.begin(loss, Muon(groups(loss), lr=lr))
-    own = seed + 1000 * process + run.step
-    torch.manual_seed(own)  # and each sees noise and pictures of its own, new ones after a resume
-    pictures = batches(own)
-    for step in run.steps(optimizer, batch):
-        value = model(next(pictures).to(run.device))
-        run.update(value)
-        if step % 20 == 0:
-            run.log(loss=value.item())
+    pictures = batches(run.own_seed)
+    for _ in run.steps(optimizer, batch):
+        run.update(model(next(pictures).to(run.device)))
     if run.accelerator.is_main_process:
         average.copy_to(loss.parameters())
         save_file({name: value.contiguous() for name, value in loss.network.state_dict().items()}, out / "model.safetensors")
