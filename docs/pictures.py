@@ -1,10 +1,12 @@
-"""Make the README's picture with the shipped model: `python -m docs.pictures`."""
+"""Make the README's picture, and a sheet of every prompt of the course, with the shipped model: `python -m docs.pictures`."""
 
 import textwrap
 from pathlib import Path
 
 import sdlab
+from pocket.prompts import COURSE
 
+IMAGES = Path(__file__).parent / "images"
 PROMPTS = (  # written down, with seeds 1 to 10, before any of the pictures was seen
     "a lion on the beach, cartoon",
     "a penguin in the snow, oil painting",
@@ -19,17 +21,21 @@ PROMPTS = (  # written down, with seeds 1 to 10, before any of the pictures was 
 )
 
 
+def drawn(pipe, texts, columns, name):
+    """Generate a picture for each text, with the seeds 1, 2, 3, …, and save them all as one PNG, each under its text."""
+    recipes = [sdlab.Recipe(text, seed=seed, steps=30, guidance=7.0) for seed, text in enumerate(texts, 1)]
+    titles = ["\n".join(textwrap.wrap(text, 26)) for text in texts]
+    figure = sdlab.grid([sdlab.generate(pipe, recipe).image for recipe in recipes], titles, columns=columns)
+    IMAGES.mkdir(exist_ok=True)
+    figure.savefig(IMAGES / name, dpi=110)
+    print(IMAGES / name)
+
+
 def main():
-    """Generate the pictures and save them as one PNG."""
+    """Draw the README's prompts, and those of the course."""
     pipe = sdlab.load("pocket")
-    recipes = [sdlab.Recipe(prompt, seed=seed, steps=30, guidance=7.0) for seed, prompt in enumerate(PROMPTS, 1)]
-    runs = [sdlab.generate(pipe, recipe) for recipe in recipes]
-    titles = ["\n".join(textwrap.wrap(prompt, 26)) for prompt in PROMPTS]
-    figure = sdlab.grid([run.image for run in runs], titles, columns=5)
-    path = Path(__file__).parent / "images" / "pocket.png"
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=110)
-    print(path)
+    drawn(pipe, PROMPTS, 5, "pocket.png")
+    drawn(pipe, COURSE, 4, "course.png")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ drawn on the way (15 steps, guidance 4), as WebP.
 
 import json
 import textwrap
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -18,6 +19,7 @@ from pocket.judge import HEADS
 
 HERE = Path(__file__).parent
 LOGS = ("first", "second")
+QUESTIONS = (*HEADS, "two_things", "portuguese")
 SHOWN = (11, 4, 22, 33, 44, 16, 9, 37)  # which of the 48 prompts are shown growing
 CELL, GAP, COLUMNS = 64, 4, 12  # of a sheet
 
@@ -37,15 +39,22 @@ def looks():
     return found
 
 
+def asked(seen):
+    """The questions that some look answered: `{key: words}`."""
+    return {key: key.replace("_", " ") for key in QUESTIONS if any(key in heads for *_, heads in seen)}
+
+
 def curves(seen):
-    """Accuracy of each head against the samples seen."""
+    """Accuracy of each question against the samples seen; a dotted line where a run ended and the next began."""
     sdlab.plots.use_style()
     figure, axis = plt.subplots(figsize=(8, 3.4), layout="constrained")
-    for head in HEADS:
-        axis.plot([samples / 1000 for _, _, samples, _ in seen], [heads[head] for *_, heads in seen], marker="o", markersize=3, label=head)
-    first = json.loads((HERE / "training" / f"{LOGS[0]}.jsonl").read_text().splitlines()[-1])["samples"]
-    axis.axvline(first / 1000, color="#9aa5b1", linestyle=":", linewidth=1)
-    axis.set(xlabel="thousand samples", ylabel="share of 48 prompts drawn right", ylim=(0, 1.03))
+    for key, words in asked(seen).items():
+        points = [(samples / 1000, heads[key]) for _, _, samples, heads in seen if key in heads]
+        axis.plot(*zip(*points, strict=True), marker="o", markersize=3, label=words)
+    for (run, _, samples, _), (later, *_) in pairwise(seen):
+        if run != later:
+            axis.axvline(samples / 1000, color="#9aa5b1", linestyle=":", linewidth=1)
+    axis.set(xlabel="thousand samples", ylabel="share of the prompts drawn right", ylim=(0, 1.03))
     axis.legend(frameon=False, loc="lower right")
     figure.savefig(HERE / "images" / "pocket-training.png", dpi=120)
 
@@ -78,9 +87,11 @@ def main():
     seen = looks()
     curves(seen)
     growing(seen)
-    print("| samples | " + " | ".join(HEADS) + " | loss |\n|" + "---|" * (2 + len(HEADS)))
+    questions = asked(seen)
+    print("| samples | " + " | ".join(questions.values()) + " | loss |\n|" + "---|" * (2 + len(questions)))
     for _, _, samples, found in seen:
-        print(f"| {samples:,} | " + " | ".join(f"{found[head]:.0%}" for head in HEADS) + f" | {found['loss']:.3f} |")
+        shares = " | ".join(f"{found[key]:.0%}" if key in found else "—" for key in questions)
+        print(f"| {samples:,} | {shares} | {found['loss']:.3f} |")
 
 
 if __name__ == "__main__":

@@ -109,11 +109,23 @@ def averaged(average, model):
 
 @torch.no_grad()
 def look(run, pipe, config, judge):
-    """Draw the first fixed prompts, log their accuracy, and keep the sheet as a PNG and in the tracker."""
+    """Draw some of the fixed prompts, log their accuracy, and keep the sheet as a PNG and in the tracker.
+
+    First come `LOOK_PROMPTS` English ones; then half as many scenes of two things, and half as many Portuguese ones, of which the
+    accuracy of the object is logged.
+    """
     pairs = prompts.fixed(config.mix, LOOK_PROMPTS)
-    pictures = sample(pipe, [p for p, _ in pairs], steps=15, guidance=4.0, side=config.side)
-    scores = judging.accuracy(judging.opinion(judge, pictures), config, [s for _, s in pairs]) if judge else {}
-    run.log(**{f"accuracy_{head}": score for head, score in scores.items()})
+    half = LOOK_PROMPTS // 2
+    others = {"two_things": prompts.two_things(config.mix, half), "portuguese": prompts.fixed(config.mix, half, language="pt")}
+    asked = [*pairs, *(pair for more in others.values() for pair in more)]
+    pictures = sample(pipe, [text for text, _ in asked], steps=15, guidance=4.0, side=config.side)
+    if judge:
+        parts = pictures.split([LOOK_PROMPTS, half, half])
+        english, *rest = (judging.opinion(judge, part) for part in parts)
+        scores = judging.accuracy(english, config, [s for _, s in pairs])
+        for (name, more), found in zip(others.items(), rest, strict=True):
+            scores[name] = judging.accuracy(found, config, [s for _, s in more])["object"]
+        run.log(**{f"accuracy_{name}": score for name, score in scores.items()})
     sheet = contact_sheet(pictures, columns=12)
     sheet.save(run.folder / f"sheet_{round(run.spent):04d}.png")
     run.accelerator.get_tracker("tensorboard").writer.add_image("samples", np.asarray(sheet), run.step, dataformats="HWC")
