@@ -11,7 +11,6 @@ from typing import Annotated
 import torch
 import typer
 from diffusers import StableDiffusionPipeline
-from safetensors.torch import save_file
 
 from pocket import judge as judging
 from pocket.config import CONFIGS
@@ -38,9 +37,9 @@ pipe("a lion on the beach, watercolor", num_inference_steps=25, guidance_scale={
 
 ## What it was trained on
 Pictures composed by `pocket.world` from emoji drawings (Fluent Emoji, MIT; Noto Emoji, Apache 2.0; Twemoji and EmojiOne 2, CC BY 4.0; see
-`pocket/data/ATTRIBUTION.md`), with captions in English and, {portuguese:.0%} of them, in Portuguese, made by `pocket.captions`. Held out:
-everyday shoes, 5% of object × style pairs, 5% of object × object pairs (`pocket/data/held_out.json`). The data have a card of their own,
-`pocket/data/README.md`.
+`pocket/data/ATTRIBUTION.md`), with captions in {languages}, made by `pocket.captions`.
+Held out: everyday shoes, 5% of object × style pairs, 5% of object × object pairs (`pocket/data/held_out.json`). The data have a card of
+their own, `pocket/data/README.md`.
 
 ## How
 Configuration `{config}`, on {hardware}.
@@ -58,10 +57,15 @@ Fixed prompts with fixed seeds, {steps} steps, guidance {guidance}, judged by a 
 |---|---|---|---|---|---|
 {rows}
 
-Read a cell so: the share drawn right, in brackets its 95% bootstrap interval over the prompts; then the two ceilings, the shares that the
-judge finds right in true pictures of the same scenes, after a trip through the autoencoder and as they are. Where a scene holds two
-things, both must be right. "Unseen style" is a thing in a style that training never showed it in, "unseen pair" two things that it never
-showed together.
+In brackets: the 95% bootstrap interval over the prompts. Where a scene holds two things, both must be right. "Unseen style" is a thing in a
+style that training never showed it in, "unseen pair" two things that it never showed together.
+
+No model can do better than its ruler and its autoencoder. This is what the judge finds right in true pictures of the same scenes, after
+a trip through the autoencoder and as they are:
+
+| prompts | how many | object | style | background | colour |
+|---|---|---|---|---|---|
+{ceilings}
 
 The object is among the judge's five likeliest in {object_top5:.0%} of the English prompts (by chance: {chance5:.0%}). Fréchet distance in
 the judge's features to true pictures of the same prompts: {frechet[model]:.0f}; between two such sets of true pictures:
@@ -103,28 +107,60 @@ def _in_words(runs):
     return ", then ".join(parts) + (f", {sum(r['samples'] for r in runs):,} in all" if len(runs) > 1 else "")
 
 
-def _row(name, measured):
-    """A row of the card's table: a share with its interval, and what true pictures of the same scenes get, for each question."""
-    cells = [
-        f"**{measured['accuracy'][head]:.0%}** ({100 * measured['interval'][head][0]:.0f}–{100 * measured['interval'][head][1]:.0f}) "
-        f"of {measured['through_autoencoder'][head]:.0%} of {measured['true'][head]:.0%}"
-        if head in measured["accuracy"] else "—"
-        for head in judging.HEADS
-    ]  # fmt: skip
-    return f"| {name} | {measured['prompts']} | " + " | ".join(cells) + " |"
+def _table(results, cell):
+    """Rows of a table, one for each set of prompts; `cell(measured, head)` fills it where the question was asked."""
+    return "\n".join(
+        f"| {name} | {measured['prompts']} | "
+        + " | ".join(cell(measured, head) if head in measured["accuracy"] else "—" for head in judging.HEADS)
+        + " |"
+        for name, measured in results["sets"].items()
+    )
+
+
+def _share(measured, head):
+    low, high = measured["interval"][head]
+    return f"{measured['accuracy'][head]:.0%} ({100 * low:.0f}–{100 * high:.0f})"
+
+
+def _ceilings(measured, head):
+    return f"{measured['through_autoencoder'][head]:.0%}, {measured['true'][head]:.0%}"
 
 
 def card(config, story, results, hardware):
     """The model card's text, every number taken from the results and the logs."""
-    rows = "\n".join(_row(name, measured) for name, measured in results["sets"].items())
     known = judging.classes(config)
     return CARD.format(
-        total=sum(results["parameters"].values()) / 1e6, side=config.side, config=config.name, hardware=hardware, rows=rows,
+        total=sum(results["parameters"].values()) / 1e6, side=config.side, config=config.name, hardware=hardware,
+        rows=_table(results, _share), ceilings=_table(results, _ceilings),
         concepts=len(known["object"]), styles=len(known["style"]), backgrounds=len(known["background"]),
-        **{stage: _in_words(story[stage]) for stage in ("autoencoder", "judge", "diffusion")}, portuguese=config.portuguese,
+        **{stage: _in_words(story[stage]) for stage in ("autoencoder", "judge", "diffusion")},
+        languages=f"English and, {config.portuguese:.0%} of them, in Portuguese" if config.portuguese else "English",
         notes="".join(f"\n{note}\n" for note in story["notes"]), chance5=5 / len(known["object"]), psnr=results["autoencoder_psnr_db"],
         **{k: results[k] for k in ("steps", "guidance", "object_top5", "frechet")},
     )  # fmt: skip
+
+
+def describe(config, folder, story, results, hardware):
+    """Write beside the weights in `folder` the story of their training, the numbers, and the card."""
+    (folder / TRAINING).write_text(json.dumps(story, indent=2, ensure_ascii=False) + "\n")
+    (folder / "evaluation.json").write_text(json.dumps(results, indent=2) + "\n")
+    (folder / "README.md").write_text(card(config, story, results, hardware))
+
+
+def refuse_worse(results, shipped, config):
+    """End the program if the new results are below those of the shipped model, or cannot be compared with them."""
+    old = json.loads(shipped.read_text())
+    if old["judge"] != results["judge"]:
+        raise SystemExit(
+            f"the shipped model was measured by judge {old['judge']}, the new one by {results['judge']}, so they cannot be compared: "
+            f"measure the shipped one again with python -m pocket.evaluate --config {config.name} --model {shipped.parent}, and keep that "
+            f"with python -m pocket.export --config {config.name} --numbers-only"
+        )
+    if merit(results) < merit(old):
+        raise SystemExit(
+            f"the new model's accuracy is {merit(results):.1%}, the shipped one's {merit(old):.1%}: train longer, a worse model is not "
+            "shipped"
+        )
 
 
 def main(
@@ -132,43 +168,31 @@ def main(
     folder: Annotated[Path, typer.Option(help="where the stages left their results")] = Path("build/pocket"),
     hardware: Annotated[str, typer.Option(help="what it was trained on, for the card")] = "two CPU cores",
     assets: Annotated[Path, typer.Option(help="where the shipped model lives")] = ASSETS,
+    numbers_only: Annotated[bool, typer.Option("--numbers-only", help="the shipped weights stay, and were measured again")] = False,
 ):
     """Convert, describe and put in place; the old model stays until the new one is whole."""
     config, folder = CONFIGS[config], folder / config
     results = json.loads((folder / "evaluation.json").read_text())
-    shipped = assets / "evaluation.json"
-    if shipped.exists():
-        old = json.loads(shipped.read_text())
-        if old["judge"] != results["judge"]:
-            raise SystemExit(
-                f"the shipped model was measured by judge {old['judge']}, the new one by {results['judge']}, so they cannot be compared: "
-                f"measure the shipped one again with python -m pocket.evaluate --config {config.name} --model {assets}"
-            )
-        if merit(results) < merit(old):
-            raise SystemExit(
-                f"the new model's accuracy is {merit(results):.1%}, the shipped one's {merit(old):.1%}: train longer, a worse model is not "
-                "shipped"
-            )
+    if numbers_only:
+        describe(config, assets, json.loads((assets / TRAINING).read_text()), results, hardware)
+        return
+    if (assets / "evaluation.json").exists():
+        refuse_worse(results, assets / "evaluation.json", config)
     pipe = StableDiffusionPipeline.from_pretrained(folder / "diffusion" / "model", dtype=torch.float16)
     partial = assets.with_name(assets.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     pipe.save_pretrained(partial, max_shard_size="14MB")
     described = partial / "text_encoder" / "config.json"  # transformers computes in the dtype it finds here, the U-Net in float32
     described.write_text(described.read_text().replace('"dtype": "float16"', '"dtype": "float32"'))
-    story = training(folder)
-    (partial / TRAINING).write_text(json.dumps(story, indent=2, ensure_ascii=False) + "\n")
-    (partial / "README.md").write_text(card(config, story, results, hardware))
-    (partial / "evaluation.json").write_text(json.dumps(results, indent=2) + "\n")
+    describe(config, partial, training(folder), results, hardware)
     shutil.copy("LICENSE", partial / "LICENSE")
-    weights = list(partial.rglob("*.safetensors"))
-    sizes = [f.stat().st_size for f in weights]
+    sizes = [f.stat().st_size for f in partial.rglob("*.safetensors")]
     if max(sizes) > 15e6 or sum(sizes) > 60e6:
         raise SystemExit(
             f"the weights are {sum(sizes) / 1e6:.0f} MB, the largest file {max(sizes) / 1e6:.0f} MB: at most 60 and 15 may ship"
         )
     if not judging.kept(config).exists():
-        judge = judging.load(config, folder).half().state_dict()
-        save_file({name: tensor.contiguous() for name, tensor in judge.items()}, judging.kept(config))
+        shutil.copy(judging.kept_or_trained(config, folder), judging.kept(config))
     shutil.rmtree(assets, ignore_errors=True)
     assets.parent.mkdir(parents=True, exist_ok=True)
     partial.rename(assets)

@@ -141,7 +141,8 @@ def train(config, folder, minutes, seed=0, start=None):
         pictures, scenes = next(batches(config, 1024, seed + 999, mix=judged(config.mix)))
         scores = accuracy(opinion(judge, to_unit(pictures)), config, scenes)
         run.log(**{f"real_{head}": score for head, score in scores.items()})
-        save_file({k: v.contiguous().cpu() for k, v in judge.state_dict().items()}, run.folder / "judge.safetensors")
+        weights = {name: v.cpu().half() if v.is_floating_point() else v.cpu() for name, v in judge.state_dict().items()}
+        save_file({name: v.contiguous() for name, v in weights.items()}, run.folder / "judge.safetensors")
         print("judge, on held-out true pictures:", ", ".join(f"{h} {s:.1%}" for h, s in scores.items()))
     run.accelerator.end_training()
 
