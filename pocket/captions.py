@@ -36,37 +36,47 @@ def _pick(rng, options):
     return options[rng.integers(len(options))]
 
 
-def _article(rng, words):
+def _indefinite(words):
+    """The article that English puts before the words: "an owl", "a unicorn", "an 8-bit pixel art"."""
+    return "an" if words[0] in "aeiou8" and not words.startswith(("uni", "ufo")) else "a"
+
+
+def plural(name):
+    """Whether an English noun is one of many: glasses and skis, not glass, bus or tennis."""
+    head = re.split(" of | with | over ", name)[0]
+    return head == "skis" or (head.endswith("s") and not head.endswith(("ss", "us", "is")))
+
+
+def _article(rng, words, several=False):
     choice = rng.random()
-    if choice < 0.2:
+    if choice < 0.2 or (several and choice >= 0.27):
         return words
-    if choice < 0.27:
-        return f"the {words}"
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+    return f"the {words}" if choice < 0.27 else f"{_indefinite(words)} {words}"
 
 
 def _name(thing, rng):
     names = catalog.synonyms(thing.concept)
-    words = [names[0] if rng.random() < 0.7 else _pick(rng, names)]
+    name = names[0] if rng.random() < 0.7 else _pick(rng, names)
+    words = [name]
     if thing.colour:
         words.insert(0, thing.colour)
     if thing.size:
         words.insert(0, _pick(rng, SIZES[thing.size]))
     if rng.random() < 0.15:
         words.insert(0, _pick(rng, FILLERS))
-    return _article(rng, " ".join(words))
+    return _article(rng, " ".join(words), plural(name))
 
 
 def _plain(thing):
-    """A thing in the fewest words: "a lion", "an orange car"."""
+    """A thing in the fewest words: "a lion", "an orange car", "glasses"."""
     words = f"{thing.colour} {thing.concept}" if thing.colour else thing.concept
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+    return words if plural(thing.concept) else f"{_indefinite(words)} {words}"
 
 
 def _alone_in_english(background, rng):
-    """A place with nothing in it, with an article or without."""
-    words = _article(rng, _pick(rng, PLACES_ALONE[background]))
-    return words.removeprefix("a the ").replace("a mountains", "mountains")
+    """A place with nothing in it, with its article or without."""
+    words = _pick(rng, PLACES_ALONE[background])
+    return re.sub("^(an?|the) ", "", words) if rng.random() < 0.27 else words
 
 
 @dataclass(frozen=True)

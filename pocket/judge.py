@@ -80,7 +80,7 @@ def opinion(judge, pictures):
 
 def judged(mix):
     """The mix the judge is trained on: one thing or two, nothing spoilt, and also what is kept from the model's training."""
-    return replace(mix, two_things=0.3, nothing=0, flaw=0, colour=0.5, held_out=True)
+    return replace(mix, two_things=0.6, nothing=0, flaw=0, colour=0.5, held_out=True)
 
 
 def hits(found, config, scenes):

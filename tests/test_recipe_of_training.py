@@ -201,7 +201,7 @@ def test_a_plain_caption_says_everything_and_is_read_back():
         again = read(text, np.random.default_rng(0))
         assert replace(again, relation=scene.relation) == scene, text
     scene = Scene((Thing("apple", "green"), Thing("books")), "watercolor", "plain", "orange", "next to")
-    assert plainly(scene) == "a green apple next to a books on an orange background, watercolor"
+    assert plainly(scene) == "a green apple next to books on an orange background, watercolor"
     assert plainly(scene, "pt") == "uma maçã verde ao lado de livros em fundo laranja, aquarela"
 
 

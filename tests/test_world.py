@@ -1,10 +1,12 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pocket import catalog
-from pocket.captions import read, say
+from pocket.captions import plural, read, say
 from pocket.filters import SPOILERS, STYLE_FILTERS
 from pocket.words import BACKGROUNDS, COLOURED_BACKGROUNDS, COLOURS, QUALITIES, RELATIONS, STYLES
 from pocket.world import Inventor, Mix, Scene, Thing, draw, scene, tint
@@ -195,3 +197,23 @@ def test_the_courses_prompts_keep_their_colours_and_places():
 def test_a_caption_about_nothing_known_is_refused():
     with pytest.raises(ValueError, match="'quantum foam' names no object and no place"):
         scene("quantum foam")
+
+
+def test_english_articles_are_those_of_speech():
+    rng, invent = np.random.default_rng(0), Inventor()
+    captions = [say(invent(rng), rng) for _ in range(4000)]
+    for wrong in (
+        r"\ba a\b",
+        r"\bthe an?\b",
+        r"\ba the\b",
+        r"\ban? (glasses|grapes|books|skis|gloves)\b",
+        r"\ban (unicorn|ufo)\b",
+        r"\ba (owl|apple|orange|8)\b",
+    ):
+        assert not [caption for caption in captions if re.search(wrong, caption)], wrong
+    assert any("a unicorn" in caption for caption in captions)
+    assert [plural(name) for name in ("skis", "glasses", "glass of milk", "bus", "nest with eggs", "princess")] == [
+        True,
+        True,
+        *[False] * 4,
+    ]
