@@ -31,6 +31,7 @@ A Stable Diffusion small enough to ship inside a course: stock `CLIPTextModel`, 
 
 ```python
 from diffusers import DiffusionPipeline
+
 pipe = DiffusionPipeline.from_pretrained("sdlab/assets/pocket")
 pipe("a lion on the beach, watercolor", num_inference_steps=25, guidance_scale={guidance}).images[0]
 ```
@@ -83,16 +84,20 @@ def merit(results):
     return sum(shares) / len(shares)
 
 
-def training(folder):
+def training(folder, config):
     """What went into the model in `folder`: `{"autoencoder": [runs], "judge": [runs], "diffusion": [runs], "notes": [sentences]}`.
 
-    A run is its minutes and samples. A model that began with a shipped one takes over that one's story.
+    A run is its minutes and samples, and for diffusion the share of captions in Portuguese. A model that began with a shipped one takes
+    over that one's story.
     """
     before = folder / "diffusion" / BEFORE
     story = json.loads(before.read_text()) if before.exists() else {"notes": []}
     for stage in ("autoencoder", "judge", "diffusion"):
         log, runs = folder / stage / "log.jsonl", story.setdefault(stage, [])
-        if log.exists() and (run := _run(log)) not in runs:
+        run = _run(log) if log.exists() else None
+        if run and stage == "diffusion":
+            run["portuguese"] = config.portuguese
+        if run and run not in runs:
             runs.append(run)
     return story
 
@@ -105,6 +110,13 @@ def _run(log):
 def _in_words(runs):
     parts = [f"{r['minutes']:.0f} min with {r['samples']:,} samples" for r in runs]
     return ", then ".join(parts) + (f", {sum(r['samples'] for r in runs):,} in all" if len(runs) > 1 else "")
+
+
+def _languages(shares):
+    """What the captions of all runs were in, from each run's share of Portuguese ones."""
+    if not any(shares):
+        return "English"
+    return f"English and{'' if all(shares) else ' in the last run'}, {shares[-1]:.0%} of them, in Portuguese"
 
 
 def _table(results, cell):
@@ -134,7 +146,7 @@ def card(config, story, results, hardware):
         rows=_table(results, _share), ceilings=_table(results, _ceilings),
         concepts=len(known["object"]), styles=len(known["style"]), backgrounds=len(known["background"]),
         **{stage: _in_words(story[stage]) for stage in ("autoencoder", "judge", "diffusion")},
-        languages=f"English and, {config.portuguese:.0%} of them, in Portuguese" if config.portuguese else "English",
+        languages=_languages([run.get("portuguese", 0) for run in story["diffusion"]]),
         notes="".join(f"\n{note}\n" for note in story["notes"]), chance5=5 / len(known["object"]), psnr=results["autoencoder_psnr_db"],
         **{k: results[k] for k in ("steps", "guidance", "object_top5", "frechet")},
     )  # fmt: skip
@@ -184,7 +196,7 @@ def main(
     pipe.save_pretrained(partial, max_shard_size="14MB")
     described = partial / "text_encoder" / "config.json"  # transformers computes in the dtype it finds here, the U-Net in float32
     described.write_text(described.read_text().replace('"dtype": "float16"', '"dtype": "float32"'))
-    describe(config, partial, training(folder), results, hardware)
+    describe(config, partial, training(folder, config), results, hardware)
     shutil.copy("LICENSE", partial / "LICENSE")
     sizes = [f.stat().st_size for f in partial.rglob("*.safetensors")]
     if max(sizes) > 15e6 or sum(sizes) > 60e6:

@@ -327,13 +327,13 @@ def test_a_model_that_continues_another_tells_both_stories(tmp_path):
 
     for stage, minutes, samples in (("autoencoder", 22, 300), ("judge", 10, 200), ("diffusion", 75, 1000)):
         log(stage, minutes, samples)
-    first = training(tmp_path)
-    assert first["diffusion"] == [{"minutes": 75, "samples": 1000}]
+    first = training(tmp_path, replace(CPU, portuguese=0))
+    assert first["diffusion"] == [{"minutes": 75, "samples": 1000, "portuguese": 0}]
     assert first["autoencoder"] == [{"minutes": 22, "samples": 300}]
     (tmp_path / "diffusion" / BEFORE).write_text(json.dumps({**first, "notes": ["The world was plainer."]}))
     log("diffusion", 105, 3000)
     log("autoencoder", 40, 700)
-    second = training(tmp_path)
+    second = training(tmp_path, CPU)
     assert second["judge"] == first["judge"]
     assert [run["samples"] for run in second["autoencoder"]] == [300, 700]
     assert [run["samples"] for run in second["diffusion"]] == [1000, 3000]
@@ -341,6 +341,7 @@ def test_a_model_that_continues_another_tells_both_stories(tmp_path):
     text = card(CPU, second, results, "two CPU cores")
     assert "75 min with 1,000 samples, then 105 min with 3,000 samples, 4,000 in all." in text
     assert "The world was plainer." in text
+    assert "English and in the last run, 30% of them, in Portuguese" in text
 
 
 def test_an_interval_holds_the_share_and_narrows():
