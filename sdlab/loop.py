@@ -90,7 +90,7 @@ class Run:
     def update(self, loss):
         """One update from a loss: the gradients, clipped to norm 1, the optimizer's step, and the average of the weights.
 
-        Every `LOG_STEPS` updates the mean loss since the last entry, over all processes, goes to the log.
+        Every `LOG_STEPS` updates, and at the end, the mean loss since the last entry, over all processes, goes to the log.
         """
         model, optimizer, average = self._training
         self.accelerator.backward(loss)
@@ -100,8 +100,11 @@ class Run:
         average.step(model.parameters())
         self._losses.append(loss.detach())
         if len(self._losses) == LOG_STEPS:
-            self.log(loss=self.accelerator.reduce(torch.stack(self._losses).mean(), "mean").item())
-            self._losses.clear()
+            self._log_loss()
+
+    def _log_loss(self):
+        self.log(loss=self.accelerator.reduce(torch.stack(self._losses).mean(), "mean").item())
+        self._losses.clear()
 
     def state_dict(self):
         """What Accelerate stores beside the models."""
@@ -150,6 +153,8 @@ class Run:
             bar.update(min(self.spent, self.minutes) - bar.n)
             if self.spent - self._saved > self.save_minutes:
                 self.save()
+        if self._losses:
+            self._log_loss()
         self.save()
         bar.close()
 

@@ -387,14 +387,12 @@ def test_two_processes_learn_like_one_with_the_doubled_batch(tmp_path):
         shutil.copytree(ASSETS / "vae", tmp_path / name / "autoencoder" / "model")
         log = tmp_path / name / "diffusion" / "log.jsonl"
         with open(tmp_path / f"{name}.txt", "w") as output:
-            training = subprocess.Popen(
-                [*start, "two.py", name, str(batch)], cwd=tmp_path, env=environment, stdout=output, stderr=output, start_new_session=True
-            )
+            training = subprocess.Popen([*start, "two.py", name, str(batch)], cwd=tmp_path, env=environment, stdout=output, stderr=output)
             deadline = time.monotonic() + 300
             while time.monotonic() < deadline and training.poll() is None and not (log.exists() and len(log.read_text().splitlines()) > 2):
                 time.sleep(0.5)
-            os.killpg(training.pid, signal.SIGKILL)
-            training.wait()
+            training.terminate()  # the launcher ends its processes on this signal, and only on this
+            training.wait(60)
         assert log.exists(), (tmp_path / f"{name}.txt").read_text()[-2000:]
         curves.append([json.loads(line) for line in log.read_text().splitlines()][:3])
     one, two = curves
