@@ -40,6 +40,7 @@ class Config:
     vae_minutes: float = 22
     judge_minutes: float = 10
     diffusion_minutes: float = 75
+    control_minutes: float = 45
     workers: int = 0
 
 
@@ -103,6 +104,6 @@ GPU = Config(  # one datacentre GPU: 128 px, the whole world, an autoencoder tha
     text=_text(256, 4, 4),
     unet=_unet((96, 192, 320), 256, 4, layers=2),
     vae_batch=64, vae_lr=5e-4, batch=512, lr=8e-4, judge_width=64, judge_batch=256, reuse=2, pool=200_000,
-    vocabulary=4096, portuguese=0.3, vae_minutes=25, judge_minutes=5, diffusion_minutes=25, workers=14,
+    vocabulary=4096, portuguese=0.3, vae_minutes=25, judge_minutes=5, diffusion_minutes=25, control_minutes=15, workers=14,
 )  # fmt: skip
 CONFIGS = {c.name: c for c in (CPU, GPU)}

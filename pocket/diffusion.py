@@ -20,7 +20,8 @@ from pocket.captions import say
 from pocket.command import stage
 from pocket.pictures import contact_sheet, sample
 from pocket.pipeline import assemble, scheduler
-from pocket.stream import batches, to_unit
+from pocket.pool import Pool
+from pocket.stream import batches
 from pocket.tokenizer import corpus, ends, learn, moved
 from sdlab.loop import Run
 from sdlab.muon import Muon, groups
@@ -42,41 +43,6 @@ class Denoiser(torch.nn.Module):
         """Mean squared error of the predicted velocity; latents are (B, 4, h, w), ids (B, 77), t (B,)."""
         context = self.text(ids).last_hidden_state  # (B, 77, width)
         return F.mse_loss(self.unet(noisy, t, context).sample.float(), target)
-
-
-class Pool:
-    """Encoded pictures with their scenes, refreshed a few at a time: each is drawn about `reuse` times before it leaves."""
-
-    def __init__(self, stream, vae, size, batch, reuse, device):
-        self.stream, self.vae, self.size, self.device = stream, vae, size, device
-        self.latents, self.scenes, self.oldest = None, [], 0
-        self.batch, self.fresh, self.debt = batch, batch / reuse, 0.0
-        for _ in range(size // 6 // batch):  # enough to begin without learning a handful of pictures by heart
-            self._renew()
-
-    @torch.no_grad()
-    def _renew(self):
-        pictures, scenes = next(self.stream)
-        with torch.autocast(self.device.type, torch.bfloat16):  # nearly four times as fast on a CPU
-            latents = self.vae.encode(to_unit(pictures, self.device)).latent_dist.sample().float()  # (B, 4, h, w)
-        if self.latents is None:
-            self.latents = latents.new_empty((self.size, *latents.shape[1:]))
-        for latent, scene in zip(latents, scenes, strict=True):
-            self.latents[self.oldest] = latent
-            if len(self.scenes) < self.size:
-                self.scenes.append(scene)
-            else:
-                self.scenes[self.oldest] = scene
-            self.oldest = (self.oldest + 1) % self.size
-
-    def draw(self, rng):
-        """A batch of latents (B, 4, h, w) and the list of their scenes."""
-        self.debt += self.fresh
-        while self.debt >= self.batch:
-            self._renew()
-            self.debt -= self.batch
-        chosen = rng.integers(len(self.scenes), size=self.batch)
-        return self.latents[torch.as_tensor(chosen, device=self.device)], [self.scenes[i] for i in chosen]
 
 
 def caption(scene, rng, config):
@@ -164,7 +130,7 @@ def train(config, folder, minutes, seed=0, start=None):
     pool = Pool(batches(config, config.batch, seed + 20, rank, run.step), vae, config.pool, config.batch, config.reuse, run.device)
     rng, noise_schedule, looked = np.random.default_rng([seed, rank, run.step]), scheduler(), run.spent
     for _ in run.steps(optimizer, config.batch):
-        x0, scenes = pool.draw(rng)
+        x0, _, scenes = pool.draw(rng)
         captions = [caption(scene, rng, config) for scene in scenes]
         ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(run.device)
         t, eps = timesteps(config.batch, run.device), torch.randn_like(x0)

@@ -8,17 +8,20 @@ from pocket.world import Inventor, draw
 
 
 class Scenes(IterableDataset):
-    """Yields `(picture, scene)`, the picture a uint8 tensor (3, side, side), for ever; `seed` decides which."""
+    """Yields `(picture, scene)`, the picture a uint8 tensor (3 or more, side, side), for ever; `seed` decides which.
 
-    def __init__(self, mix, side, seed):
-        self.mix, self.side, self.seed = mix, side, seed
+    `paint(scene, rng, side)` gives the picture as an array (side, side, 3 or more): three channels of colour, and what goes with them.
+    """
+
+    def __init__(self, mix, side, seed, paint=draw):
+        self.mix, self.side, self.seed, self.paint = mix, side, seed, paint
 
     def __iter__(self):
         worker = get_worker_info()
         rng, invent = np.random.default_rng([*self.seed, worker.id if worker else 0]), Inventor(self.mix)
         while True:
             scene = invent(rng)
-            pixels = np.asarray(draw(scene, rng, self.side))
+            pixels = np.asarray(self.paint(scene, rng, self.side))
             yield torch.from_numpy(pixels.copy()).permute(2, 0, 1), scene
 
 
@@ -27,9 +30,9 @@ def _collate(items):
     return torch.stack(pictures), list(scenes)
 
 
-def batches(config, size, *seed, mix=None):
-    """Endless batches `(pictures, scenes)`: uint8 (size, 3, side, side) and a list. `seed` is any whole numbers."""
-    data = Scenes(mix or config.mix, config.side, seed)
+def batches(config, size, *seed, mix=None, paint=draw):
+    """Endless batches `(pictures, scenes)`: uint8 (size, 3, side, side) and a list. `seed` is any whole numbers, `paint` as in `Scenes`."""
+    data = Scenes(mix or config.mix, config.side, seed, paint)
     return iter(
         DataLoader(data, batch_size=size, num_workers=config.workers, collate_fn=_collate, prefetch_factor=4 if config.workers else None)
     )

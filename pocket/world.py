@@ -52,7 +52,7 @@ def _ramp(colour):
 
 
 def paste(picture, thing, emoji_set, x, y, extent):
-    """Put a thing's sprite on the picture, its longer side `extent`, centred at x, y (fractions of the side)."""
+    """Put a thing's sprite on an RGBA picture, its longer side `extent`, centred at x, y (fractions of the side)."""
     pixels = catalog.sprite(thing.concept, emoji_set)
     if thing.colour:
         pixels = tint(pixels, thing.colour)
@@ -60,8 +60,9 @@ def paste(picture, thing, emoji_set, x, y, extent):
     scale = extent * side / max(pixels.shape[:2])
     width, height = max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))
     sprite = Image.fromarray(pixels).resize((width, height), Image.BILINEAR, reducing_gap=2.0)
-    picture.paste(sprite, (round(x * side - width / 2), round(y * side - height / 2)), sprite)
-    return width / side, height / side
+    layer = Image.new("RGBA", picture.size)
+    layer.paste(sprite, (round(x * side - width / 2), round(y * side - height / 2)))
+    picture.alpha_composite(layer)
 
 
 def _spots(rng, scene):
@@ -106,6 +107,11 @@ def draw(scene, seed, side=128):
     Returns:
         A PIL RGB picture of side × side.
     """
+    return draw_apart(scene, seed, side)[0]
+
+
+def draw_apart(scene, seed, side=128):
+    """The picture of `draw`, and its things alone, before any filter: PIL pictures, RGB and RGBA."""
     rng = np.random.default_rng(seed)
     style = STYLES[scene.style]
     colour = COLOURS[scene.background_colour] if scene.background_colour else (128, 128, 128)
@@ -114,6 +120,7 @@ def draw(scene, seed, side=128):
         if scene.background not in ("white", *COLOURED_BACKGROUNDS):
             picture = STYLE_FILTERS["stencil"](rng, picture)
         picture = Image.blend(picture, Image.new("RGB", picture.size, (255, 255, 255)), 0.5)
+    things = Image.new("RGBA", picture.size)
     if scene.things:
         common = [s for s in style.sets if all(catalog.drawn_by(t.concept, (s,)) for t in scene.things)]
         emoji_set = common[rng.integers(len(common))]
@@ -124,14 +131,15 @@ def draw(scene, seed, side=128):
                 x, y, extent = spots[0]
                 height = _height(scene.things[0], emoji_set, extent)
                 if catalog.WORN[scene.things[1].concept] == "head":
-                    paste(picture, scene.things[1], emoji_set, x, y - height * 0.5, extent * rng.uniform(0.48, 0.56))
+                    paste(things, scene.things[1], emoji_set, x, y - height * 0.5, extent * rng.uniform(0.48, 0.56))
                 else:
-                    paste(picture, scene.things[1], emoji_set, x, y - height * 0.12, extent * rng.uniform(0.52, 0.62))
+                    paste(things, scene.things[1], emoji_set, x, y - height * 0.12, extent * rng.uniform(0.52, 0.62))
             else:
-                paste(picture, scene.things[index], emoji_set, *spots[index])
+                paste(things, scene.things[index], emoji_set, *spots[index])
+    picture.paste(things, mask=things)
     if style.filter and scene.style != "stencil":
         picture = STYLE_FILTERS[style.filter](rng, picture)
-    return SPOILERS[scene.flaw](rng, picture) if scene.flaw else picture
+    return SPOILERS[scene.flaw](rng, picture) if scene.flaw else picture, things
 
 
 def _height(thing, emoji_set, extent):

@@ -23,12 +23,13 @@ from pocket import judge as judging
 from pocket.autoencoder import fold_statistics, psnr
 from pocket.captions import plainly, read
 from pocket.config import CONFIGS, CPU
-from pocket.diffusion import BEFORE, Pool, caption, timesteps
+from pocket.diffusion import BEFORE, caption, timesteps
 from pocket.evaluate import interval
 from pocket.export import ASSETS, card, merit, training
 from pocket.export import main as export
 from pocket.pictures import drawn
 from pocket.pipeline import scheduler
+from pocket.pool import Pool
 from pocket.stream import batches, to_unit
 from pocket.tokenizer import corpus, ends, learn, moved
 from pocket.world import Scene, Thing, held_out
@@ -149,7 +150,7 @@ def test_the_pool_refreshes_at_the_asked_pace():
     pool = Pool(stream, Vae(), size=64, batch=8, reuse=4, device=torch.device("cpu"))
     at_start = Vae.made
     for _ in range(40):
-        latents, scenes = pool.draw(np.random.default_rng(0))
+        latents, _, scenes = pool.draw(np.random.default_rng(0))
         assert latents.shape == (8, 4, 2, 2)
         assert len(scenes) == 8
     assert Vae.made - at_start == 40 * 8 // 4
