@@ -26,6 +26,7 @@ class Config:
     mix: Mix
     vae: dict  # arguments of AutoencoderKL
     text: dict  # arguments of CLIPTextConfig
+    second_text: dict  # the same, of the XL's second text encoder
     unet: dict  # arguments of UNet2DConditionModel
     vae_batch: int
     vae_lr: float
@@ -41,6 +42,8 @@ class Config:
     judge_minutes: float = 10
     diffusion_minutes: float = 75
     control_minutes: float = 45
+    xl_minutes: float = 150
+    refiner_minutes: float = 60
     workers: int = 0
 
 
@@ -92,6 +95,7 @@ CPU = Config(  # two cores: 64 px, a hundred concepts, an autoencoder that shrin
     ),
     vae=_vae((32, 64, 128), 64),
     text=_text(128, 3, 4),
+    second_text=_text(192, 4, 4),
     unet=_unet((64, 128, 192), 128, 4),
     vae_batch=16, vae_lr=1e-3, batch=32, lr=1.5e-3, judge_width=32, judge_batch=64, reuse=3, pool=24_000,
     vocabulary=4096, portuguese=0.3,
@@ -102,8 +106,10 @@ GPU = Config(  # one datacentre GPU: 128 px, the whole world, an autoencoder tha
     mix=Mix(),
     vae=_vae((32, 64, 128, 128), 128),
     text=_text(256, 4, 4),
+    second_text=_text(320, 5, 5),
     unet=_unet((96, 192, 320), 256, 4, layers=2),
     vae_batch=64, vae_lr=5e-4, batch=512, lr=8e-4, judge_width=64, judge_batch=256, reuse=2, pool=200_000,
-    vocabulary=4096, portuguese=0.3, vae_minutes=25, judge_minutes=5, diffusion_minutes=25, control_minutes=15, workers=14,
+    vocabulary=4096, portuguese=0.3, vae_minutes=25, judge_minutes=5, diffusion_minutes=25,
+    control_minutes=15, xl_minutes=25, refiner_minutes=20, workers=14,
 )  # fmt: skip
 CONFIGS = {c.name: c for c in (CPU, GPU)}

@@ -12,9 +12,8 @@ from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, Stable
 from pocket import judge as judging
 from pocket import prompts
 from pocket.agreement import agreement
-from pocket.captions import say
 from pocket.command import stage
-from pocket.diffusion import LOOK_MINUTES, averaged, timesteps
+from pocket.denoising import caption, denoise, numbered
 from pocket.export import ASSETS
 from pocket.pictures import contact_sheet, sample
 from pocket.pool import Pool
@@ -91,33 +90,24 @@ def train(config, folder, minutes, seed=0, start=None):
         part.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     controlnet = ControlNetModel.from_pretrained(start) if start else copied(base.unet, base.vae_scale_factor)
     control = Control(controlnet, base).to(run.device, memory_format=torch.channels_last)
-    model, optimizer, average = run.begin(control, Muon(groups(control), lr=config.lr))
+    begun = run.begin(control, Muon(groups(control), lr=config.lr))
     judge = judging.load(config, folder)
     judge = judge and judge.to(run.device)
 
-    rank = run.accelerator.process_index
-    stream = batches(config, config.batch, seed + 30, rank, run.step, paint=with_scribble)
+    stream = batches(config, config.batch, seed + 30, run.accelerator.process_index, run.step, paint=with_scribble)
     pool = Pool(stream, base.vae, config.pool, config.batch, config.reuse, run.device)
-    rng, looked = np.random.default_rng([seed, rank, run.step]), run.spent
-    for _ in run.steps(optimizer, config.batch):
-        x0, scribbles, scenes = pool.draw(rng)
-        captions = ["" if rng.random() < EMPTY_CAPTIONS else say(scene, rng) for scene in scenes]
-        ids = base.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(run.device)
-        t, eps = timesteps(config.batch, run.device), torch.randn_like(x0)
-        noisy, target = base.scheduler.add_noise(x0, eps, t), base.scheduler.get_velocity(x0, eps, t)
-        run.update(model(noisy, t, ids, as_hint(scribbles), target))
-        if run.spent - looked > LOOK_MINUTES and run.accelerator.is_main_process:
-            looked = run.spent
-            with averaged(average, control):
-                look(
-                    run,
-                    StableDiffusionControlNetPipeline(**base.components, controlnet=controlnet, requires_safety_checker=False),
-                    config,
-                    judge,
-                )
-                controlnet.save_pretrained(run.folder / "model")
+
+    def ask(scenes, scribbles, rng):
+        captions = [caption(scene, rng, config, EMPTY_CAPTIONS) for scene in scenes]
+        return numbered(base.tokenizer, captions, run.device), as_hint(scribbles)
+
+    def show():
+        pipe = StableDiffusionControlNetPipeline(**base.components, controlnet=controlnet, requires_safety_checker=False)
+        look(run, pipe, config, judge)
+        controlnet.save_pretrained(run.folder / "model")
+
+    denoise(run, control, begun, pool, ask, show)
     if run.accelerator.is_main_process:
-        average.copy_to(control.parameters())
         controlnet.float().eval().save_pretrained(run.folder / "model")
         print(f"controlnet: {run.samples} samples in {run.spent:.0f} minutes")
     run.accelerator.end_training()

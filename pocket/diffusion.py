@@ -5,7 +5,6 @@ new wording; a tenth of the captions is replaced by the empty one, which is what
 """
 
 import shutil
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +15,16 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from pocket import judge as judging
 from pocket import prompts
-from pocket.captions import say
 from pocket.command import stage
+from pocket.denoising import caption, denoise, numbered
 from pocket.pictures import contact_sheet, sample
-from pocket.pipeline import assemble, scheduler
+from pocket.pipeline import assemble
 from pocket.pool import Pool
 from pocket.stream import batches
 from pocket.tokenizer import corpus, ends, learn, moved
 from sdlab.loop import Run
 from sdlab.muon import Muon, groups
 
-EMPTY_CAPTIONS = 0.1
-LOOK_MINUTES = 6  # how often to draw a sheet and measure accuracy
 LOOK_PROMPTS = 48
 BEFORE = "before.json"  # how the model was trained that a run began with
 
@@ -43,34 +40,6 @@ class Denoiser(torch.nn.Module):
         """Mean squared error of the predicted velocity; latents are (B, 4, h, w), ids (B, 77), t (B,)."""
         context = self.text(ids).last_hidden_state  # (B, 77, width)
         return F.mse_loss(self.unet(noisy, t, context).sample.float(), target)
-
-
-def caption(scene, rng, config):
-    """What is said of a scene in training: in English, in Portuguese, or nothing."""
-    if rng.random() < EMPTY_CAPTIONS:
-        return ""
-    return say(scene, rng, "pt" if rng.random() < config.portuguese else "en")
-
-
-def timesteps(batch, device, generator=None):
-    """Timesteps 0…999, stratified over the batch: 40% uniform, 60% logit-normal, which favours the middle where objects take shape
-    (Esser et al. 2024, section 3.1).
-    """
-    u = (torch.randperm(batch, generator=generator) + torch.rand(batch, generator=generator)) / batch
-    middle = torch.special.ndtri(u.clamp(1e-4, 1 - 1e-4)).sigmoid()
-    uniform = torch.rand(batch, generator=generator) < 0.4
-    return (1000 * torch.where(uniform, u, middle)).long().clamp(0, 999).to(device)
-
-
-@contextmanager
-def averaged(average, model):
-    """Use the averaged parameters inside the `with` block."""
-    average.store(model.parameters())
-    average.copy_to(model.parameters())
-    model.eval()
-    yield
-    average.restore(model.parameters())
-    model.train()
 
 
 @torch.no_grad()
@@ -122,28 +91,23 @@ def train(config, folder, minutes, seed=0, start=None):
         unet = UNet2DConditionModel(**config.unet)
     vae = vae.to(run.device).eval().requires_grad_(False)
     denoiser = Denoiser(text, unet).to(run.device, memory_format=torch.channels_last)  # convolutions are a tenth faster so
-    model, optimizer, average = run.begin(denoiser, Muon(groups(denoiser), lr=config.lr))
+    begun = run.begin(denoiser, Muon(groups(denoiser), lr=config.lr))
     judge = judging.load(config, folder)
     judge = judge and judge.to(run.device)
 
-    rank = run.accelerator.process_index
-    pool = Pool(batches(config, config.batch, seed + 20, rank, run.step), vae, config.pool, config.batch, config.reuse, run.device)
-    rng, noise_schedule, looked = np.random.default_rng([seed, rank, run.step]), scheduler(), run.spent
-    for _ in run.steps(optimizer, config.batch):
-        x0, _, scenes = pool.draw(rng)
-        captions = [caption(scene, rng, config) for scene in scenes]
-        ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(run.device)
-        t, eps = timesteps(config.batch, run.device), torch.randn_like(x0)
-        noisy, target = noise_schedule.add_noise(x0, eps, t), noise_schedule.get_velocity(x0, eps, t)
-        run.update(model(noisy, t, ids, target))
-        if run.spent - looked > LOOK_MINUTES and run.accelerator.is_main_process:
-            looked = run.spent
-            with averaged(average, denoiser):
-                pipe = assemble(vae, text, tokenizer, unet)
-                look(run, pipe, config, judge)
-                pipe.save_pretrained(run.folder / "model")
+    stream = batches(config, config.batch, seed + 20, run.accelerator.process_index, run.step)
+    pool = Pool(stream, vae, config.pool, config.batch, config.reuse, run.device)
+
+    def ask(scenes, _, rng):
+        return (numbered(tokenizer, [caption(scene, rng, config) for scene in scenes], run.device),)
+
+    def show():
+        pipe = assemble(vae, text, tokenizer, unet)
+        look(run, pipe, config, judge)
+        pipe.save_pretrained(run.folder / "model")
+
+    denoise(run, denoiser, begun, pool, ask, show)
     if run.accelerator.is_main_process:
-        average.copy_to(denoiser.parameters())
         assemble(vae, text.float().eval(), tokenizer, unet.float().eval()).save_pretrained(run.folder / "model")
         print(f"diffusion: {run.samples} samples in {run.spent:.0f} minutes")
     run.accelerator.end_training()

@@ -23,7 +23,8 @@ from pocket import judge as judging
 from pocket.autoencoder import fold_statistics, psnr
 from pocket.captions import plainly, read
 from pocket.config import CONFIGS, CPU
-from pocket.diffusion import BEFORE, caption, timesteps
+from pocket.denoising import caption, timesteps
+from pocket.diffusion import BEFORE
 from pocket.evaluate import interval
 from pocket.export import ASSETS, card, merit, training
 from pocket.export import main as export
