@@ -91,7 +91,7 @@ CPU = Config(  # two cores: 64 px, a hundred concepts, an autoencoder that shrin
     side=64,
     mix=Mix(
         concepts=tuple(w.replace("_", " ") for w in NARROW.split()),
-        two_things=0.25, colour=0.2, sized=0.03, placed=0.03, nothing=0.03, flaw=0.05,
+        two_things=0.45, colour=0.2, sized=0.03, placed=0.03, nothing=0.03, flaw=0.05,
     ),
     vae=_vae((32, 64, 128), 64),
     text=_text(128, 3, 4),

@@ -15,8 +15,11 @@ from diffusers import StableDiffusionPipeline
 from pocket import judge as judging
 from pocket.config import CONFIGS
 from pocket.diffusion import BEFORE
+from pocket.shipping import SHARD, ship
 
 ASSETS = Path("sdlab/assets/pocket")
+RUN = "{minutes:.0f} min with {samples:,} samples"
+MOST = 60e6  # bytes of weights
 TRAINING = "training.json"  # the story of a shipped model, beside its weights
 CARD = """---
 license: mit
@@ -93,8 +96,8 @@ def training(folder, config):
     before = folder / "diffusion" / BEFORE
     story = json.loads(before.read_text()) if before.exists() else {"notes": []}
     for stage in ("autoencoder", "judge", "diffusion"):
-        log, runs = folder / stage / "log.jsonl", story.setdefault(stage, [])
-        run = _run(log) if log.exists() else None
+        runs = story.setdefault(stage, [])
+        run = last_run(folder / stage) if (folder / stage / "log.jsonl").exists() else None
         if run and stage == "diffusion":
             run["portuguese"] = config.portuguese
         if run and run not in runs:
@@ -102,13 +105,14 @@ def training(folder, config):
     return story
 
 
-def _run(log):
-    last = json.loads(log.read_text().splitlines()[-1])
+def last_run(folder):
+    """The minutes and samples of the run that a stage's folder tells of."""
+    last = json.loads((folder / "log.jsonl").read_text().splitlines()[-1])
     return {"minutes": last["minutes"], "samples": last["samples"]}
 
 
 def _in_words(runs):
-    parts = [f"{r['minutes']:.0f} min with {r['samples']:,} samples" for r in runs]
+    parts = [RUN.format(**run) for run in runs]
     return ", then ".join(parts) + (f", {sum(r['samples'] for r in runs):,} in all" if len(runs) > 1 else "")
 
 
@@ -191,24 +195,17 @@ def main(
     if (assets / "evaluation.json").exists():
         refuse_worse(results, assets / "evaluation.json", config)
     pipe = StableDiffusionPipeline.from_pretrained(folder / "diffusion" / "model", dtype=torch.float16)
-    partial = assets.with_name(assets.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    pipe.save_pretrained(partial, max_shard_size="14MB")
-    described = partial / "text_encoder" / "config.json"  # transformers computes in the dtype it finds here, the U-Net in float32
-    described.write_text(described.read_text().replace('"dtype": "float16"', '"dtype": "float32"'))
-    describe(config, partial, training(folder, config), results, hardware)
-    shutil.copy("LICENSE", partial / "LICENSE")
-    sizes = [f.stat().st_size for f in partial.rglob("*.safetensors")]
-    if max(sizes) > 15e6 or sum(sizes) > 60e6:
-        raise SystemExit(
-            f"the weights are {sum(sizes) / 1e6:.0f} MB, the largest file {max(sizes) / 1e6:.0f} MB: at most 60 and 15 may ship"
-        )
+
+    def fill(partial):
+        pipe.save_pretrained(partial, max_shard_size=SHARD)
+        described = partial / "text_encoder" / "config.json"  # transformers computes in the dtype it finds here, the U-Net in float32
+        described.write_text(described.read_text().replace('"dtype": "float16"', '"dtype": "float32"'))
+        describe(config, partial, training(folder, config), results, hardware)
+
+    size = ship(assets, fill, MOST)
     if not judging.kept(config).exists():
         shutil.copy(judging.kept_or_trained(config, folder), judging.kept(config))
-    shutil.rmtree(assets, ignore_errors=True)
-    assets.parent.mkdir(parents=True, exist_ok=True)
-    partial.rename(assets)
-    print(f"shipped {sum(sizes) / 1e6:.1f} MB of weights to {assets}, accuracy {merit(results):.1%}")
+    print(f"shipped {size / 1e6:.1f} MB of weights to {assets}, accuracy {merit(results):.1%}")
 
 
 if __name__ == "__main__":

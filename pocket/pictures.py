@@ -9,10 +9,11 @@ from pocket.world import draw
 
 
 @torch.no_grad()
-def sample(pipe, texts, steps=25, guidance=4.0, side=None, seed=0, **more):
+def sample(pipe, texts, steps=25, guidance=4.0, side=None, seed=0, latents_only=False, **more):
     """Pictures in −1…1, (B, 3, H, W), for `texts`; picture i starts from the noise of seed + i, whatever the batch.
 
-    `more` goes to the pipeline; what is a list there is dealt out like the texts.
+    With `latents_only` the latents before decoding, (B, 4, h, w). `more` goes to the pipeline; what is a list there is dealt out like the
+    texts.
     """
     pipe.set_progress_bar_config(disable=True)
     size = {"height": side, "width": side} if side else {}
@@ -21,11 +22,12 @@ def sample(pipe, texts, steps=25, guidance=4.0, side=None, seed=0, **more):
     for start in range(0, len(texts), batch):
         part = texts[start : start + batch]
         out = pipe(
-            part, num_inference_steps=steps, guidance_scale=guidance, output_type="pt", **size,
+            part, num_inference_steps=steps, guidance_scale=guidance, output_type="latent" if latents_only else "pt", **size,
             generator=[torch.Generator("cpu").manual_seed(seed + start + i) for i in range(len(part))],
             **{key: value[start : start + batch] if isinstance(value, list) else value for key, value in more.items()},
         )  # fmt: skip
-        pictures.append(out.images.float().cpu() * 2 - 1)
+        made = out.images.float().cpu()
+        pictures.append(made if latents_only else made * 2 - 1)
     return torch.cat(pictures)
 
 

@@ -1,0 +1,90 @@
+"""Measure the ControlNet: does it keep to the sketch, and to the prompt? `python -m pocket.evaluate_scribble`.
+
+Fixed prompts with the lines of true pictures of them, as they are and scribbled, at several strengths of the control. Agreement is the F1
+of `pocket.agreement`; chance is the agreement with the sketch of another prompt. Writes `scribble.json`, and a sheet of stick drawings.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, StableDiffusionPipeline
+
+import sdlab
+from pocket import judge as judging
+from pocket import prompts
+from pocket.agreement import agreement
+from pocket.config import CONFIGS
+from pocket.controlnet import as_hint, outlined
+from pocket.evaluate import ruler
+from pocket.export import ASSETS
+from pocket.pictures import drawn, sample, to_pil
+from pocket.scribble import scribble
+from pocket.sketches import ASKED, stick_drawing
+from pocket.world import draw_apart
+from sdlab.device import pick
+
+STRENGTHS = (0.0, 0.5, 1.0)
+STEPS, GUIDANCE = 25, 7.0
+
+
+def controlled(config, folder, model=None):
+    """The stock pipeline of the shipped model with the ControlNet in `model`, else the one trained in `folder`."""
+    controlnet = ControlNetModel.from_pretrained(model or folder / "controlnet" / "model")
+    base = StableDiffusionPipeline.from_pretrained(ASSETS, dtype=torch.float32)
+    return StableDiffusionControlNetPipeline(**base.components, controlnet=controlnet, requires_safety_checker=False).to(pick())
+
+
+def scribbled(scenes, side, seed):
+    """Scribbles of the things in true pictures of scenes, the same pictures as in `outlined`: uint8 (B, 1, side, side)."""
+    rng, hand = np.random.default_rng(seed), np.random.default_rng(seed)
+    return torch.from_numpy(np.stack([scribble(draw_apart(scene, rng, side)[1], hand) for scene in scenes]))[:, None]
+
+
+def sheet(pipe, side):
+    """Stick drawings, and under each what the model makes of it without and with the control."""
+    texts = [text for _, text in ASKED]
+    sketches = [stick_drawing(name, side) for name, _ in ASKED]
+    rows = [sketch.resize((2 * side, 2 * side)) for sketch in sketches]
+    for strength in (0.0, 1.0):
+        made = sample(pipe, texts, STEPS, GUIDANCE, side, image=sketches, controlnet_conditioning_scale=strength)
+        rows += [to_pil(picture, 2) for picture in made]
+    return sdlab.grid(rows, texts + ["without the sketch"] * len(texts) + ["with it"] * len(texts), columns=len(texts))
+
+
+def main(
+    config: Annotated[str, typer.Option(help="which configuration it was trained with")] = "cpu",
+    folder: Annotated[Path, typer.Option(help="where the stages left their results")] = Path("build/pocket"),
+    model: Annotated[Path | None, typer.Option(help="the ControlNet; default: the stage's own")] = None,
+    count: Annotated[int, typer.Option(help="number of prompts")] = 128,
+):
+    """Score the ControlNet and write the numbers and the sheet."""
+    config, folder = CONFIGS[config], folder / config
+    pipe, judge = controlled(config, folder, model), ruler(config, folder)
+    texts, scenes = map(list, zip(*prompts.fixed(config.mix, count), strict=True))
+    lines, true, table = outlined(scenes, config.side, 1), drawn(scenes, config.side, 1), []
+    for kind, hints in (("lines", lines), ("scribbles", scribbled(scenes, config.side, 1))):
+        for strength in STRENGTHS:
+            made = sample(
+                pipe, texts, STEPS, GUIDANCE, config.side, image=list(as_hint(hints)), controlnet_conditioning_scale=strength
+            )  # fmt: skip
+            table.append({
+                "sketch": kind, "strength": strength, "agreement": agreement(made, lines), "chance": agreement(made, lines.roll(1, 0)),
+                **judging.accuracy(judging.opinion(judge, made), config, scenes),
+            })  # fmt: skip
+            print(table[-1], flush=True)
+    results = {
+        "prompts": count, "steps": STEPS, "guidance": GUIDANCE, "table": table,
+        "true pictures": {"agreement": agreement(true, lines), "chance": agreement(true, lines.roll(1, 0))},
+        "parameters": sum(p.numel() for p in pipe.controlnet.parameters()),
+    }  # fmt: skip
+    results = json.loads(json.dumps(results), parse_float=lambda number: round(float(number), 4))
+    (folder / "scribble.json").write_text(json.dumps(results, indent=1) + "\n")
+    sheet(pipe, config.side).savefig(folder / "scribble.png", dpi=110)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,130 @@
+"""Measure the XL: its base alone, and its base with the refiner, at equal numbers of steps. `python -m pocket.evaluate_xl`.
+
+Accuracy is the judge's, on pictures shrunk to the side it knows. Detail is measured twice against true pictures of the same prompts: by the
+Fréchet distance of the judge's features of quarters at full size, and by how far the power of the finest waves is off. Then, what it does
+with the numbers that it is told: a small original, a crop, a low aesthetic score. Writes `xl.json` and a sheet.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
+
+from pocket import judge as judging
+from pocket import prompts
+from pocket.behaviour import sharpness
+from pocket.config import CONFIGS
+from pocket.evaluate import interval, ruler
+from pocket.export import ASSETS
+from pocket.framing import GOOD, POOR
+from pocket.pictures import contact_sheet, drawn, sample
+from pocket.refiner import SHARE, assemble
+from pocket.xl import enlarged, shrunk
+from sdlab import quality
+from sdlab.device import pick
+
+STEPS, GUIDANCE = 25, 7.0
+FINEST = 0.5  # waves shorter than four pixels: half of the frequencies, up to the finest a grid can hold
+
+
+def together(folder):
+    """The base and the refiner trained in `folder`, sharing autoencoder and second text encoder."""
+    vae = AutoencoderKL.from_pretrained(ASSETS / "vae", dtype=torch.float32)
+    base = StableDiffusionXLPipeline.from_pretrained(folder / "xl" / "model", vae=vae, dtype=torch.float32).to(pick())
+    return base, assemble(base, UNet2DConditionModel.from_pretrained(folder / "refiner" / "model").to(pick()))
+
+
+@torch.no_grad()
+def refined(base, refiner, texts, steps, guidance, seed=0, **more):
+    """Pictures in −1…1, of which the base does the first four fifths of the steps and the refiner the rest; noises as in `sample`."""
+    latents = sample(base, texts, steps, guidance, seed=seed, denoising_end=1 - SHARE, latents_only=True)
+    return sample(refiner, texts, steps, guidance, seed=seed, image=list(latents), denoising_start=1 - SHARE, **more)
+
+
+def quarters(pictures):
+    """The four quarters of pictures, (B, 3, H, W) → (4·B, 3, H/2, W/2)."""
+    return torch.cat([half for part in pictures.chunk(2, 2) for half in part.chunk(2, 3)])
+
+
+def power(pictures):
+    """The mean power of a set of pictures at each frequency, (H, W), and the frequencies, 0…1 of the finest, (H, W)."""
+    side = pictures.shape[-1]
+    waves = torch.fft.fftfreq(side).abs() * 2  # 0…1
+    return torch.fft.fft2(pictures).abs().square().mean((0, 1)), torch.maximum(waves[:, None], waves[None])
+
+
+def fine_error(pictures, true):
+    """How far the power of the finest waves is off, as the mean absolute difference of decimal logarithms: 0.3 is a factor of two."""
+    (found, frequency), (asked, _) = power(pictures), power(true)
+    return (found.log10() - asked.log10())[frequency > FINEST].abs().mean().item()
+
+
+def measured(pictures, true, judge, config, scenes):
+    """All numbers of one way to draw."""
+    hits = judging.hits(judging.opinion(judge, shrunk(pictures)), config, scenes)
+    ours, theirs = (judging.opinion(judge, quarters(x))["features"] for x in (pictures, true))
+    return {
+        "accuracy": {head: right.mean().item() for head, right in hits.items() if len(right)},
+        "interval": {head: interval(right) for head, right in hits.items() if len(right)},
+        "frechet of quarters": quality.distance(ours, theirs), "fine error": fine_error(pictures, true), "sharpness": sharpness(pictures),
+    }  # fmt: skip
+
+
+def told_otherwise(base, refiner, texts, side):
+    """What changes when the models are told something else: sharpness, and where the edges' centre lies from left to right, 0…1."""
+
+    def centre(pictures):
+        steep = pictures.diff(dim=3).abs().sum((1, 2))  # (B, W − 1)
+        across = torch.linspace(0, 1, steep.shape[1])
+        return ((steep * across).sum(1) / steep.sum(1)).mean().item()
+
+    rows = {}
+    for original in (side // 3, 2 * side // 3, side):
+        rows[f"original of {original} px"] = {"sharpness": sharpness(sample(base, texts, STEPS, GUIDANCE, original_size=(original,) * 2))}
+    for left in (0, side // 4):
+        told = {"original_size": (side + left,) * 2, "crops_coords_top_left": (left // 2, left)}
+        rows[f"crop from {left} px"] = {"centre": centre(sample(base, texts, STEPS, GUIDANCE, **told))}
+    for score in (POOR, GOOD):
+        made = refined(base, refiner, texts, STEPS, GUIDANCE, aesthetic_score=score, negative_aesthetic_score=score)
+        rows[f"aesthetic score {score}"] = {"sharpness": sharpness(made)}
+    return rows
+
+
+def main(
+    config: Annotated[str, typer.Option(help="which configuration they were trained with")] = "cpu",
+    folder: Annotated[Path, typer.Option(help="where the stages left their results")] = Path("build/pocket"),
+    count: Annotated[int, typer.Option(help="number of prompts")] = 128,
+):
+    """Score base and refiner, and write the numbers and the sheet."""
+    small = CONFIGS[config]
+    config, folder = enlarged(small), folder / small.name
+    judge, (base, refiner) = ruler(small, folder), together(folder)
+    results = {"prompts": count, "steps": STEPS, "guidance": GUIDANCE, "side": config.side, "sets": {}}
+    for name, invent in (("one thing", prompts.fixed), ("two things", prompts.two_things)):
+        texts, scenes = map(list, zip(*invent(config.mix, count), strict=True))
+        true = drawn(scenes, config.side, 1)
+        ways = {
+            "base": sample(base, texts, STEPS, GUIDANCE), "base and refiner": refined(base, refiner, texts, STEPS, GUIDANCE),
+            "true pictures": drawn(scenes, config.side, 2),
+        }  # fmt: skip
+        results["sets"][name] = {way: measured(pictures, true, judge, small, scenes) for way, pictures in ways.items()}
+        print(name, json.dumps(results["sets"][name], indent=1), flush=True)
+        pairs = torch.stack([ways["base"], ways["base and refiner"]], 1)[:24].flatten(0, 1)
+        contact_sheet(pairs, 8, 2).save(folder / f"xl-{name.replace(' ', '-')}.png")
+    plain = replace(config.mix, colour=0)
+    results["told"] = told_otherwise(base, refiner, [text for text, _ in prompts.fixed(plain, 64)], config.side)
+    results["parameters"] = {
+        "unet": sum(p.numel() for p in base.unet.parameters()), "refiner": sum(p.numel() for p in refiner.unet.parameters()),
+        "text_encoder": sum(p.numel() for p in base.text_encoder.parameters()),
+        "text_encoder_2": sum(p.numel() for p in base.text_encoder_2.parameters()),
+    }  # fmt: skip
+    results = json.loads(json.dumps(results), parse_float=lambda number: round(float(number), 4))
+    (folder / "xl.json").write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)
