@@ -17,7 +17,7 @@ from scipy.ndimage import laplace
 from pocket import judge as judging
 from pocket import prompts
 from pocket.config import CONFIGS
-from pocket.evaluate import ruler, trained_or_shipped
+from pocket.evaluate import add, kept_results, ruler, trained_or_shipped
 from pocket.pictures import drawn, sample
 from pocket.words import STYLES
 from sdlab import samplers
@@ -134,10 +134,7 @@ def main(
 ):
     """Turn every knob, and write what came of it into the evaluation."""
     config, folder = CONFIGS[config], folder / config
-    path = folder / "evaluation.json"
-    if not path.exists():
-        raise SystemExit(f"there is no {path}: measure the model first with python -m pocket.evaluate --config {config.name}")
-    results = json.loads(path.read_text())
+    path, results = kept_results(config, folder)
     pipe, judge = trained_or_shipped(folder, model), ruler(config, folder)
     texts, scenes = map(list, zip(*prompts.fixed(config.mix, count), strict=True))
     asked, guidance = (pipe, judge, config, texts, scenes), results["guidance"]
@@ -150,8 +147,7 @@ def main(
     ):
         found[name] = turn()
         print(name, json.dumps(found[name]), flush=True)
-    results["behaviour"] = json.loads(json.dumps(found), parse_float=lambda number: round(float(number), 4))
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    add(path, "behaviour", found)
 
 
 if __name__ == "__main__":

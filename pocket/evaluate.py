@@ -66,6 +66,21 @@ def ruler(config, folder):
     return judge.to(pick())
 
 
+def kept_results(config, folder):
+    """The file of the evaluation in `folder` and what it holds; the program ends with the remedy where there is none."""
+    path = folder / "evaluation.json"
+    if not path.exists():
+        raise SystemExit(f"there is no {path}: measure the model first with python -m pocket.evaluate --config {config.name}")
+    return path, json.loads(path.read_text())
+
+
+def add(path, name, found):
+    """Put further numbers into an evaluation, rounded to four digits."""
+    results = json.loads(path.read_text())
+    results[name] = json.loads(json.dumps(found), parse_float=lambda number: round(float(number), 4))
+    path.write_text(json.dumps(results, indent=2) + "\n")
+
+
 def main(
     config: Annotated[str, typer.Option(help="which configuration the model was trained with")] = "cpu",
     folder: Annotated[Path, typer.Option(help="where the stages left their results")] = Path("build/pocket"),

@@ -11,8 +11,9 @@ import torch
 import typer
 from diffusers import ControlNetModel
 
+from pocket.card import RUN
 from pocket.config import CONFIGS
-from pocket.export import ASSETS, RUN, last_run
+from pocket.export import ASSETS, last_run
 from pocket.shipping import SHARD, ship
 
 SCRIBBLE = ASSETS.with_name("pocket-scribble")

@@ -20,7 +20,7 @@ import sdlab
 from pocket import catalog, prompts
 from pocket import judge as judging
 from pocket.config import CONFIGS
-from pocket.evaluate import ruler, trained_or_shipped
+from pocket.evaluate import add, kept_results, ruler, trained_or_shipped
 from pocket.pictures import drawn, sample, to_pil
 from pocket.stream import batches, to_unit
 from pocket.words import STYLES
@@ -94,10 +94,7 @@ def main(
 ):
     """Search, draw the sheet, and write the numbers into the evaluation."""
     config, folder = CONFIGS[config], folder / config
-    path = folder / "evaluation.json"
-    if not path.exists():
-        raise SystemExit(f"there is no {path}: measure the model first with python -m pocket.evaluate --config {config.name}")
-    results = json.loads(path.read_text())
+    path, results = kept_results(config, folder)
     pipe, judge = trained_or_shipped(folder, model), ruler(config, folder)
     texts, scenes = map(list, zip(*prompts.fixed(config.mix, count), strict=True))
     samples, fresh = sample(pipe, texts, guidance=results["guidance"], side=config.side), drawn(scenes, config.side, 1)
@@ -117,9 +114,8 @@ def main(
         }
         if name == "model":
             sheet(samples, fits, seen[which], texts).savefig(folder / "nearest.png", dpi=110)
-    results["nearest"] = json.loads(json.dumps(found), parse_float=lambda number: round(float(number), 4))
-    path.write_text(json.dumps(results, indent=2) + "\n")
-    print(json.dumps(results["nearest"], indent=2))
+    add(path, "nearest", found)
+    print(json.dumps(found, indent=2))
 
 
 def sheet(samples, fits, neighbours, texts, columns=8):

@@ -22,11 +22,12 @@ from pocket import catalog, prompts
 from pocket import judge as judging
 from pocket.autoencoder import fold_statistics, psnr
 from pocket.captions import plainly, read
+from pocket.card import card
 from pocket.config import CONFIGS, CPU
 from pocket.denoising import caption, timesteps
 from pocket.diffusion import BEFORE
 from pocket.evaluate import interval
-from pocket.export import ASSETS, card, merit, training
+from pocket.export import ASSETS, merit, training
 from pocket.export import main as export
 from pocket.pictures import drawn
 from pocket.pipeline import scheduler
