@@ -23,7 +23,7 @@ PROMPTS = (  # written down, with seeds 1 to 10, before any of the pictures was 
 
 def drawn(pipe, texts, columns, name):
     """Generate a picture for each text, with the seeds 1, 2, 3, …, and save them all as one PNG, each under its text."""
-    recipes = [sdlab.Recipe(text, seed=seed, steps=30, guidance=7.0) for seed, text in enumerate(texts, 1)]
+    recipes = [sdlab.Recipe(text, seed=seed, steps=30, guidance=4.0) for seed, text in enumerate(texts, 1)]
     titles = ["\n".join(textwrap.wrap(text, 26)) for text in texts]
     figure = sdlab.grid([sdlab.generate(pipe, recipe).image for recipe in recipes], titles, columns=columns)
     IMAGES.mkdir(exist_ok=True)

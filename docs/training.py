@@ -1,7 +1,7 @@
 """Draw what appears when while the pocket model is trained, from its log and sheets: `python -m docs.training`.
 
 `docs/training/` holds the log of every run that the shipped model went through, and the sheets of the first 48 fixed prompts that were
-drawn on the way (15 steps, guidance 4), as WebP.
+drawn on the way (15 steps, guidance 4), as WebP; in the third run also of 24 scenes of two things, and of 24 prompts in Portuguese.
 """
 
 import json
@@ -18,9 +18,10 @@ from pocket.config import CPU
 from pocket.judge import HEADS
 
 HERE = Path(__file__).parent
-LOGS = ("first", "second")
-QUESTIONS = (*HEADS, "two_things", "portuguese")
-SHOWN = (11, 4, 22, 33, 44, 16, 9, 37)  # which of the 48 prompts are shown growing
+LOGS = ("first", "second", "third")
+QUESTIONS = {**{head: head for head in HEADS}, "two_things": "two things", "portuguese": "in Portuguese"}
+ONE = (11, 4, 22, 33, 44, 16, 9, 37)  # which pictures of a sheet are shown growing
+TWO = (50, 51, 52, 55, 62, 63, 66, 69)
 CELL, GAP, COLUMNS = 64, 4, 12  # of a sheet
 
 
@@ -41,7 +42,7 @@ def looks():
 
 def asked(seen):
     """The questions that some look answered: `{key: words}`."""
-    return {key: key.replace("_", " ") for key in QUESTIONS if any(key in heads for *_, heads in seen)}
+    return {key: words for key, words in QUESTIONS.items() if any(key in heads for *_, heads in seen)}
 
 
 def curves(seen):
@@ -55,38 +56,39 @@ def curves(seen):
         if run != later:
             axis.axvline(samples / 1000, color="#9aa5b1", linestyle=":", linewidth=1)
     axis.set(xlabel="thousand samples", ylabel="share of the prompts drawn right", ylim=(0, 1.03))
-    axis.legend(frameon=False, loc="lower right")
+    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(HERE / "images" / "pocket-training.png", dpi=120)
 
 
-def growing(seen):
-    """The same prompts from the same noise at several moments, a row each."""
-    words = [text for text, _ in prompts.fixed(CPU.mix, 48)]
+def growing(seen, runs, shown, name):
+    """Pictures of the same prompts from the same noise at several moments of some runs, a row each; `shown` are places on the sheets."""
+    words = [text for text, _ in (*prompts.fixed(CPU.mix, 48), *prompts.two_things(CPU.mix, 24))]
     rows, titles = [], []
     for run, minutes, samples, _ in seen:
         path = HERE / "training" / f"{run}_{minutes:04d}.webp"
-        if path.exists():
+        if run in runs and path.exists():
             sheet = Image.open(path).convert("RGB")
-            corners = [(i % COLUMNS * (CELL + GAP), i // COLUMNS * (CELL + GAP)) for i in SHOWN]
+            corners = [(i % COLUMNS * (CELL + GAP), i // COLUMNS * (CELL + GAP)) for i in shown]
             rows.append([sheet.crop((x, y, x + CELL, y + CELL)) for x, y in corners])
             titles.append(f"{samples / 1000:.0f} k")
-    figure, axes = plt.subplots(len(rows), len(SHOWN), figsize=(1.15 * len(SHOWN), 1.12 * len(rows) + 0.5), layout="constrained")
+    figure, axes = plt.subplots(len(rows), len(shown), figsize=(1.15 * len(shown), 1.12 * len(rows) + 0.5), layout="constrained")
     for line, title, cells in zip(rows, titles, axes, strict=True):
         for picture, axis in zip(line, cells, strict=True):
             axis.imshow(picture, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         cells[0].set_ylabel(title)
-    for axis, i in zip(axes[0], SHOWN, strict=True):
+    for axis, i in zip(axes[0], shown, strict=True):
         axis.set_title(textwrap.fill(words[i], 18), fontsize=6.5)
-    figure.savefig(HERE / "images" / "pocket-growing.png", dpi=120)
+    figure.savefig(HERE / "images" / name, dpi=120)
 
 
 def main():
-    """Draw both, and print the table."""
+    """Draw all three, and print the table."""
     seen = looks()
     curves(seen)
-    growing(seen)
+    growing(seen, ("first", "second"), ONE, "pocket-growing.png")
+    growing(seen, ("third",), TWO, "pocket-two.png")
     questions = asked(seen)
     print("| samples | " + " | ".join(questions.values()) + " | loss |\n|" + "---|" * (2 + len(questions)))
     for _, _, samples, found in seen:

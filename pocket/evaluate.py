@@ -86,7 +86,7 @@ def main(
     folder: Annotated[Path, typer.Option(help="where the stages left their results")] = Path("build/pocket"),
     model: Annotated[Path | None, typer.Option(help="the pipeline; default: the diffusion stage's, or the shipped one")] = None,
     steps: Annotated[int, typer.Option(help="sampling steps")] = 25,
-    guidance: Annotated[float, typer.Option(help="guidance scale")] = 7.0,
+    guidance: Annotated[float, typer.Option(help="guidance scale")] = 4.0,
 ):
     """Score a pipeline and write the numbers and the sheets beside it."""
     config, folder = CONFIGS[config], folder / config
