@@ -118,7 +118,7 @@ def main(
     print(json.dumps(found, indent=2))
 
 
-def sheet(samples, fits, neighbours, texts, columns=8):
+def sheet(samples, fits, neighbours, texts, columns=7):
     """Three rows of pictures: samples, the sprite that fits each best, the nearest training picture."""
     rows = [to_pil(x, 2) for x in samples[:columns]]
     for concept, emoji_set, _ in fits[:columns]:
@@ -128,7 +128,7 @@ def sheet(samples, fits, neighbours, texts, columns=8):
         rows.append(paper.resize(rows[0].size))
     rows += [to_pil(to_unit(x[None])[0], 2) for x in neighbours[:columns]]
     titles = ["\n".join(textwrap.wrap(text, 22)) for text in texts[:columns]]
-    titles += [f"{concept}, {emoji_set}\ncorrelation {r:.2f}" for concept, emoji_set, r in fits[:columns]]
+    titles += [f"{concept}\n{emoji_set}\ncorrelation {r:.2f}" for concept, emoji_set, r in fits[:columns]]
     return sdlab.grid(rows, titles + ["nearest training picture"] * columns, columns=columns)
 
 

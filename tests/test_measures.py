@@ -1,5 +1,6 @@
 """The measures of behaviour and of copying: on pictures whose answer is known."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +10,9 @@ from PIL import Image, ImageFilter
 from scipy.ndimage import sobel
 
 from pocket import catalog
-from pocket.behaviour import clipped, saturation, sharpness
+from pocket.behaviour import POOR, SAMPLERS, SCALES, STEPS, STRENGTHS, clipped, saturation, sharpness
 from pocket.config import CPU
+from pocket.export import ASSETS
 from pocket.nearest import edges, fit, nearest_sprites
 from pocket.pictures import contact_sheet, drawn, to_pil
 from pocket.stream import to_unit
@@ -80,3 +82,35 @@ def test_a_contact_sheet_holds_every_picture():
     sheet = contact_sheet(pictures, columns=3, scale=2)
     assert sheet.size == (3 * 12 - 4, 2 * 12 - 4)
     assert [sheet.getpixel((x, y))[0] for y in (3, 15) for x in (3, 15, 27)] == [0, 64, 128, 191, 255, 255]
+
+
+def test_the_kept_behaviour_is_what_the_lessons_say():
+    """The shipped evaluation, not a run: every claim of the lessons on guidance, steps, negative prompts and strength."""
+    found = json.loads((ASSETS / "evaluation.json").read_text())["behaviour"]
+    assert found["prompts"] >= 64
+    guidance = {row["guidance"]: row for row in found["guidance"]["table"]}
+    assert tuple(guidance) == SCALES
+    assert guidance[1]["object"] < guidance[2]["object"] < guidance[7]["object"]
+    assert max(guidance[scale]["object"] for scale in (10, 15)) <= guidance[7]["object"]  # a plateau
+    assert guidance[15]["all"] < guidance[3]["all"]  # past it style and background suffer
+    for key, falls in (("variety", True), ("saturation", False), ("clipped", False)):
+        values = [guidance[scale][key] for scale in (1, 3, 7, 15)]
+        assert values == sorted(values, reverse=falls), key
+
+    rows = {sampler: {row["steps"]: row for row in found["steps"] if row["sampler"] == sampler} for sampler in SAMPLERS}
+    assert all(tuple(of) == STEPS for of in rows.values())
+    enough = {sampler: next(n for n in STEPS if of[n]["all"] > of[75]["all"] - 0.01) for sampler, of in rows.items()}
+    assert enough["DPM++ 2M"] < enough["DDIM"] < enough["PNDM"]
+    for of in rows.values():
+        assert of[1]["all"] < 0.1
+        assert abs(of[50]["all"] - of[75]["all"]) < 0.02
+    assert all(rows["DPM++ 2M"][n]["to the last"] < rows[other][n]["to the last"] for other in ("DDIM", "PNDM") for n in STEPS[3:-2])
+
+    against = found["negative"]["quality"]
+    assert against[POOR]["sharpness"] > against["nothing"]["sharpness"]
+    cartoon = found["negative"]["style"]
+    assert cartoon["cartoon"]["cartoon"] < cartoon["nothing"]["cartoon"] / 2
+
+    strengths = found["image to image"]
+    assert [row["strength"] for row in strengths] == list(STRENGTHS)
+    assert [row["distance"] for row in strengths] == sorted(row["distance"] for row in strengths)

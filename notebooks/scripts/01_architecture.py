@@ -194,8 +194,8 @@ for word, values in share.items():
     )
 
 # %% [markdown]
-# In the pocket model *lion* gathers in the middle and *beach* keeps out of it, on every seed: the words know their places. Look at *on* and *the*
-# as well. They mean no thing of their own, but their vectors have read *lion*, and they follow it.
+# In the pocket model *lion* gathers in the middle, on every seed more than *beach* on any: the words know their places. Look at *on* as well. It
+# means no thing of its own, but its vector has read *lion*, and follows it.
 #
 # ## 4 · The VAE
 #
