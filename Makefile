@@ -45,8 +45,8 @@ lint: $(VENV)/ready ## format and check all Python
 	@$(RUN) -m ruff format .
 	@$(RUN) -m ruff check --fix .
 
-pocket: $(VENV)/ready ## train the pocket model anew, all stages (hours on two cores); CONFIG=gpu on a GPU
-	@$(RUN) -m pocket --config $(or $(CONFIG),cpu)
+pocket: $(VENV)/ready ## train a pocket model anew (hours on two cores); CONFIG=gpu on a GPU, MODEL=scribble or xl
+	@$(RUN) -m pocket --config $(or $(CONFIG),cpu) --model $(or $(MODEL),base)
 
 bench: $(VENV)/ready ## measure speed: import, load, a picture, the world
 	@$(RUN) -m benchmarks.speed

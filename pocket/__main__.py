@@ -1,4 +1,4 @@
-"""Make the pocket model from start to finish: `python -m pocket`, or `make pocket`.
+"""Make a pocket model from start to finish: `python -m pocket`, or `make pocket`.
 
 Each stage stops after its minutes and resumes where it was, so that running this again after a kill goes on with the same work.
 """
@@ -9,12 +9,21 @@ from typing import Annotated
 
 import typer
 
-STAGES = ("autoencoder", "judge", "diffusion", "evaluate", "behaviour", "nearest", "export")
+STAGES = {
+    "base": ("autoencoder", "judge", "diffusion", "evaluate", "behaviour", "nearest", "export"),
+    "scribble": ("controlnet", "evaluate_scribble", "export_scribble"),
+    "xl": ("xl", "refiner", "evaluate_xl", "export_xl"),
+}
 
 
-def main(config: Annotated[str, typer.Option(help="which configuration: cpu or gpu")] = "cpu"):
-    """Run all stages, each in a process of its own so that its memory is given back."""
-    for stage in STAGES:
+def main(
+    config: Annotated[str, typer.Option(help="which configuration: cpu or gpu")] = "cpu",
+    model: Annotated[str, typer.Option(help="which model: base, or one that stands on the shipped base: scribble, xl")] = "base",
+):
+    """Run all stages of a model, each in a process of its own so that its memory is given back."""
+    if model not in STAGES:
+        raise typer.BadParameter(f"model is {model!r}: choose one of {', '.join(STAGES)}")
+    for stage in STAGES[model]:
         print(f"— {stage}", flush=True)
         done = subprocess.run([sys.executable, "-m", f"pocket.{stage}", "--config", config], check=False)
         if done.returncode:

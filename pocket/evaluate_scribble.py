@@ -28,7 +28,7 @@ from pocket.world import draw_apart
 from sdlab.device import pick
 
 STRENGTHS = (0.0, 0.5, 1.0)
-STEPS, GUIDANCE = 25, 7.0
+STEPS, GUIDANCE = 25, 4.0
 
 
 def controlled(config, folder, model=None):

@@ -27,7 +27,7 @@ from pocket.xl import enlarged, shrunk
 from sdlab import quality
 from sdlab.device import pick
 
-STEPS, GUIDANCE = 25, 7.0
+STEPS, GUIDANCE = 25, 4.0
 FINEST = 0.5  # waves shorter than four pixels: half of the frequencies, up to the finest a grid can hold
 
 
