@@ -1,9 +1,10 @@
-"""Make the README's picture, and a sheet of every prompt of the course, with the shipped model: `python -m docs.pictures`."""
+"""Make the README's pictures with the shipped models: its prompts, every prompt of the course, sketches. `python -m docs.pictures`."""
 
 import textwrap
 from pathlib import Path
 
 import sdlab
+from pocket.evaluate_scribble import sheet
 from pocket.prompts import COURSE
 
 IMAGES = Path(__file__).parent / "images"
@@ -32,10 +33,12 @@ def drawn(pipe, texts, columns, name):
 
 
 def main():
-    """Draw the README's prompts, and those of the course."""
+    """Draw the README's prompts, those of the course, and what becomes of stick drawings."""
     pipe = sdlab.load("pocket")
     drawn(pipe, PROMPTS, 5, "pocket.png")
     drawn(pipe, COURSE, 4, "course.png")
+    pipe = sdlab.load("pocket-scribble")
+    sheet(pipe, sdlab.models.native_side(pipe)).savefig(IMAGES / "sketches.png", dpi=110)
 
 
 if __name__ == "__main__":

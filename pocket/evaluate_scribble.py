@@ -27,7 +27,6 @@ from pocket.sketches import ASKED, stick_drawing
 from pocket.world import draw_apart
 from sdlab.device import pick
 
-STRENGTHS = (0.0, 0.5, 1.0)
 STEPS, GUIDANCE = 25, 4.0
 
 
@@ -66,16 +65,15 @@ def main(
     pipe, judge = controlled(config, folder, model), ruler(config, folder)
     texts, scenes = map(list, zip(*prompts.fixed(config.mix, count), strict=True))
     lines, true, table = outlined(scenes, config.side, 1), drawn(scenes, config.side, 1), []
-    for kind, hints in (("lines", lines), ("scribbles", scribbled(scenes, config.side, 1))):
-        for strength in STRENGTHS:
-            made = sample(
-                pipe, texts, STEPS, GUIDANCE, config.side, image=list(as_hint(hints)), controlnet_conditioning_scale=strength
-            )  # fmt: skip
-            table.append({
-                "sketch": kind, "strength": strength, "agreement": agreement(made, lines), "chance": agreement(made, lines.roll(1, 0)),
-                **judging.accuracy(judging.opinion(judge, made), config, scenes),
-            })  # fmt: skip
-            print(table[-1], flush=True)
+    hints = {"none": torch.zeros_like(lines), "lines": lines, "scribbles": scribbled(scenes, config.side, 1)}
+    for kind, strength in (("none", 0.0), ("lines", 0.5), ("lines", 1.0), ("scribbles", 0.5), ("scribbles", 1.0)):
+        told = {"image": list(as_hint(hints[kind])), "controlnet_conditioning_scale": strength}
+        made = sample(pipe, texts, STEPS, GUIDANCE, config.side, **told)
+        table.append({
+            "sketch": kind, "strength": strength, "agreement": agreement(made, lines), "chance": agreement(made, lines.roll(1, 0)),
+            **judging.accuracy(judging.opinion(judge, made), config, scenes),
+        })  # fmt: skip
+        print(table[-1], flush=True)
     results = {
         "prompts": count, "steps": STEPS, "guidance": GUIDANCE, "table": table,
         "true pictures": {"agreement": agreement(true, lines), "chance": agreement(true, lines.roll(1, 0))},

@@ -35,7 +35,7 @@ def together(folder):
     """The base and the refiner trained in `folder`, sharing autoencoder and second text encoder."""
     vae = AutoencoderKL.from_pretrained(ASSETS / "vae", dtype=torch.float32)
     base = StableDiffusionXLPipeline.from_pretrained(folder / "xl" / "model", vae=vae, dtype=torch.float32).to(pick())
-    return base, assemble(base, UNet2DConditionModel.from_pretrained(folder / "refiner" / "model").to(pick()))
+    return base, assemble(UNet2DConditionModel.from_pretrained(folder / "refiner" / "model").to(pick()), base)
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from pocket.card import RUN
 from pocket.config import CONFIGS
 from pocket.export import ASSETS, last_run
-from pocket.pipeline import scheduler
+from pocket.refiner import assemble
 from pocket.shipping import SHARD, ship
 
 XL, REFINER = ASSETS.with_name("pocket-xl"), ASSETS.with_name("pocket-xl-refiner")
@@ -148,8 +148,7 @@ def main(
 
     def refiner(partial):
         unet = UNet2DConditionModel.from_pretrained(folder / "refiner" / "model", dtype=torch.float16)
-        unet.save_pretrained(partial / "unet", max_shard_size=SHARD)
-        scheduler().save_pretrained(partial / "scheduler")
+        assemble(unet).save_pretrained(partial, max_shard_size=SHARD)
         described(partial, EXPERT, EXPERT_HOW, "image-to-image", "Pocket XL refiner", config, last_run(folder / "refiner"))
 
     for assets, fill in ((XL, base), (REFINER, refiner)):

@@ -47,11 +47,12 @@ def narrowed(base, context, added):
     return unet
 
 
-def assemble(base, unet):
-    """The stock pipeline, on the base's autoencoder, second text encoder and tokenizer."""
+def assemble(unet, base=None):
+    """The stock pipeline, on the base's autoencoder, second text encoder and tokenizer; without a base, a place for them is left."""
+    shared = {name: getattr(base, name, None) for name in ("vae", "text_encoder_2", "tokenizer_2")}
     return StableDiffusionXLImg2ImgPipeline(
-        vae=base.vae, text_encoder=None, text_encoder_2=base.text_encoder_2, tokenizer=None, tokenizer_2=base.tokenizer_2, unet=unet,
-        scheduler=scheduler(), requires_aesthetics_score=True, force_zeros_for_empty_prompt=False, add_watermarker=False,
+        **shared, text_encoder=None, tokenizer=None, unet=unet, scheduler=scheduler(),
+        requires_aesthetics_score=True, force_zeros_for_empty_prompt=False, add_watermarker=False,
     )  # fmt: skip
 
 

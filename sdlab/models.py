@@ -9,12 +9,20 @@ from pathlib import Path
 
 from sdlab import device as devices
 
-POCKET = Path(__file__).parent / "assets" / "pocket"
+ASSETS = Path(__file__).parent / "assets"
+POCKET = ASSETS / "pocket"
+PARTS = {  # what a folder of each kind has at least
+    "text to image": ("model_index.json", "unet", "vae", "text_encoder", "tokenizer"),
+    "sketch to image": ("config.json",),
+}
 
 
 @dataclass(frozen=True)
 class Model:
-    """A row of the table: where the weights are and what they are. `gigabytes` is the download; `side` the native size in pixels."""
+    """A row of the table: where the weights are and what they are.
+
+    `gigabytes` is the download; `side` the native size in pixels. A ControlNet names in `base` the row of the model it steers.
+    """
 
     source: str
     commit: str | None
@@ -23,10 +31,12 @@ class Model:
     side: int
     kind: str
     variant: str | None = None
+    base: str | None = None
 
 
 MODELS = {
     "pocket": Model(str(POCKET), None, "MIT", 0.0, 64, "text to image"),
+    "pocket-scribble": Model(str(ASSETS / "pocket-scribble"), None, "MIT", 0.0, 64, "sketch to image", base="pocket"),
     "sd15": Model(
         "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
         "CreativeML OpenRAIL-M", 2.7, 512, "text to image", "fp16",
@@ -48,7 +58,7 @@ def load(name=None, device=None, dtype=None, local_files_only=False):
         local_files_only: never ask the network; a model not on this machine is then an error at once.
 
     Returns:
-        What `DiffusionPipeline.from_pretrained` returns, on the device.
+        What `DiffusionPipeline.from_pretrained` returns, on the device; for a ControlNet, its base as a pipeline that takes a sketch.
 
     Raises:
         ValueError: the name is not in the table and no such folder exists.
@@ -61,13 +71,15 @@ def load(name=None, device=None, dtype=None, local_files_only=False):
     extra = {"revision": model.commit, "variant": model.variant} if model.commit else {}
     if name == "sd15":
         extra["safety_checker"] = None  # black squares teach nothing; the course's prompts are tame
+    steered = model.base and load(model.base, target, dtype, local_files_only)
     try:
         with _quiet():
-            from diffusers import DiffusionPipeline
+            from diffusers import ControlNetModel, DiffusionPipeline, StableDiffusionControlNetPipeline
 
-            pipe = DiffusionPipeline.from_pretrained(
+            loaded = (ControlNetModel if steered else DiffusionPipeline).from_pretrained(
                 model.source, dtype=dtype, use_safetensors=True, local_files_only=local_files_only or not model.commit, **extra
             )
+            pipe = StableDiffusionControlNetPipeline.from_pipe(steered, controlnet=loaded) if steered else loaded
     except Exception as error:
         raise OSError(_remedy(name, model, error)) from error
     return pipe.to(target)
@@ -108,17 +120,16 @@ def _remedy(name, model, error):
             f"model {name!r} ({model.source}) could not be loaded from the Hub or its cache: connect to the network for a first "
             f"download of {model.gigabytes} GB, or use the pocket model with sdlab.load('pocket')"
         )
-    missing = [
-        part for part in ("model_index.json", "unet", "vae", "text_encoder", "tokenizer") if not (Path(model.source) / part).exists()
-    ]
+    missing = [part for part in PARTS[model.kind] if not (Path(model.source) / part).exists()]
     state = f"{', '.join(missing)} missing" if missing else f"a file is damaged or incomplete: {str(error).splitlines()[0][:160]}"
-    again = "install sdlab again, or `git checkout -- sdlab/assets`" if name == "pocket" else "copy the folder again"
+    again = "install sdlab again, or `git checkout -- sdlab/assets`" if name in MODELS else "copy the folder again"
     return f"the weights in {model.source} cannot be read ({state}): {again}"
 
 
 def name_of(pipe):
     """The model table's name of a loaded pipeline, or the place it was loaded from."""
-    source = str(pipe.config.get("_name_or_path", ""))
+    own = getattr(pipe, "controlnet", pipe)
+    source = str(own.config.get("_name_or_path", ""))
     for name, model in MODELS.items():
         if source == model.source or (not model.commit and source and Path(source) == Path(model.source)):
             return name

@@ -1,10 +1,17 @@
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
-from diffusers import DiffusionPipeline, StableDiffusionPipeline
+from diffusers import ControlNetModel, DiffusionPipeline, StableDiffusionControlNetPipeline, StableDiffusionPipeline
 
 import sdlab
+from pocket import prompts
+from pocket.agreement import agreement
+from pocket.config import CPU
+from pocket.controlnet import as_hint, outlined
+from pocket.pictures import sample
 from sdlab import models
 
 
@@ -23,13 +30,34 @@ def test_the_pocket_model_is_a_stock_pipeline(pipe):
     assert all(torch.equal(a.float(), b) for a, b in zip(plain.unet.parameters(), pipe.unet.parameters(), strict=True))
 
 
-def test_shipped_weights_are_small_and_safe():
-    files = list(models.POCKET.rglob("*"))
-    weights = [f for f in files if f.suffix == ".safetensors"]
+SHIPPED = sorted(models.ASSETS.glob("pocket*/"))
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
+def test_shipped_weights_are_small_and_safe(folder):
+    files = list(folder.rglob("*"))
     assert all(f.stat().st_size < 15e6 for f in files if f.is_file())
-    assert sum(f.stat().st_size for f in weights) <= 60e6
     assert not [f for f in files if f.suffix in (".bin", ".pt", ".ckpt", ".pkl")]
-    assert {"README.md", "LICENSE", "evaluation.json", "model_index.json"} <= {f.name for f in files}
+    assert {"README.md", "LICENSE", "evaluation.json"} <= {f.name for f in files}
+
+
+def test_all_weights_together_are_small():
+    sizes = {folder.name: sum(f.stat().st_size for f in folder.rglob("*.safetensors")) for folder in SHIPPED}
+    assert sizes["pocket"] <= 60e6
+    assert sum(sizes.values()) <= 110e6
+
+
+@torch.no_grad()
+def test_a_sketch_becomes_a_picture_that_keeps_to_it():
+    pipe = sdlab.load("pocket-scribble", device="cpu")
+    assert type(pipe) is StableDiffusionControlNetPipeline
+    assert type(pipe.controlnet) is ControlNetModel
+    assert models.name_of(pipe) == "pocket-scribble"
+    assert models.native_side(pipe) == models.MODELS["pocket-scribble"].side
+    texts, scenes = map(list, zip(*prompts.fixed(CPU.mix, 16), strict=True))
+    lines = outlined(scenes, CPU.side, 1)
+    pictures = sample(pipe, texts, steps=10, image=list(as_hint(lines)))
+    assert agreement(pictures, lines) > agreement(pictures, lines.roll(1, 0)) + 0.1
 
 
 def test_the_environment_names_the_model(monkeypatch):
@@ -39,7 +67,7 @@ def test_the_environment_names_the_model(monkeypatch):
 
 
 def test_a_name_like_nothing_lists_the_table():
-    with pytest.raises(ValueError, match="choose one of pocket, sd15, sdxl"):
+    with pytest.raises(ValueError, match="choose one of pocket, pocket-scribble, sd15, sdxl"):
         sdlab.load("zzz")
 
 
@@ -62,8 +90,21 @@ def test_a_real_model_without_network_says_what_to_do():
         sdlab.load("sd15", device="cpu", local_files_only=True)
 
 
-def test_every_row_of_the_table_that_downloads_is_pinned():
-    assert all(m.commit and len(m.commit) == 40 and m.licence and m.gigabytes for n, m in models.MODELS.items() if n != "pocket")
+def test_every_row_of_the_table_ships_or_is_pinned():
+    for model in models.MODELS.values():
+        assert model.licence
+        if model.commit:
+            assert len(model.commit) == 40
+            assert model.gigabytes
+        else:
+            assert (Path(model.source) / "README.md").exists()
+            assert not model.gigabytes
+
+
+def test_a_missing_part_of_a_controlnet_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(models.MODELS, "pocket-scribble", replace(models.MODELS["pocket-scribble"], source=str(tmp_path)))
+    with pytest.raises(OSError, match=r"config.json missing.*install sdlab again"):
+        sdlab.load("pocket-scribble", device="cpu")
 
 
 def test_fingerprints_tell_models_apart(pipe):

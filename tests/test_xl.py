@@ -38,7 +38,7 @@ def base(small):
 @pytest.fixture(scope="module")
 def refiner(base):
     settings = base.text_encoder_2.config
-    return with_refiner(base, narrowed(base.unet, settings.hidden_size, settings.projection_dim + TOLD * TIME_WIDTH))
+    return with_refiner(narrowed(base.unet, settings.hidden_size, settings.projection_dim + TOLD * TIME_WIDTH), base)
 
 
 def test_a_framed_scene_is_enlarged_cropped_or_left_alone():
