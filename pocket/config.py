@@ -41,7 +41,7 @@ class Config:
     vae_minutes: float = 22
     judge_minutes: float = 10
     diffusion_minutes: float = 75
-    control_minutes: float = 45
+    control_minutes: float = 30
     xl_minutes: float = 150
     refiner_minutes: float = 60
     workers: int = 0

@@ -1,8 +1,11 @@
 """A further stage, the ControlNet (Zhang et al. 2023): a scribble and a caption → a picture. `python -m pocket.controlnet`.
 
 The shipped pipeline is frozen. A copy of its U-Net's encoder sees the scribble, and adds to what the decoder gets, through convolutions
-that begin at zero. Many captions are left empty, so that the scribble has to be understood by itself.
+that begin at zero. Things stand anywhere and are of any size, of which the captions say nothing, and half of the captions are left empty,
+so that the scribble has to be understood by itself.
 """
+
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,17 +16,17 @@ from pocket import judge as judging
 from pocket import prompts
 from pocket.agreement import agreement
 from pocket.command import stage
-from pocket.denoising import caption, denoise, numbered
+from pocket.denoising import caption, denoise, numbered, timesteps
 from pocket.export import ASSETS
 from pocket.pictures import contact_sheet, sample
 from pocket.pool import Pool
 from pocket.scribble import lines, scribble
 from pocket.stream import batches
-from pocket.world import draw_apart
+from pocket.world import Inventor, draw_apart
 from sdlab.loop import Run
 from sdlab.muon import Muon, groups
 
-EMPTY_CAPTIONS = 0.3
+EMPTY_CAPTIONS = 0.5
 LOOK_PROMPTS = 48
 
 
@@ -43,6 +46,16 @@ class Control(torch.nn.Module):
         down, middle = self.controlnet(noisy, t, context, hint, return_dict=False)
         guess = unet(noisy, t, context, down_block_additional_residuals=down, mid_block_additional_residual=middle).sample
         return F.mse_loss(guess.float(), target)
+
+
+def placed(scene, place="anywhere"):
+    """The scene with its thing anywhere, or with `place` None as a caption tells it; scenes of two things stay as they are."""
+    return replace(scene, things=tuple(replace(thing, place=place) for thing in scene.things)) if len(scene.things) == 1 else scene
+
+
+def early(batch, device):
+    """Timesteps, of two drawn the noisier one: where things stand is decided early."""
+    return torch.maximum(timesteps(batch, device), timesteps(batch, device))
 
 
 def with_scribble(scene, rng, side):
@@ -72,7 +85,7 @@ def copied(unet, factor):
 def look(run, pipe, config, judge):
     """Draw some of the fixed prompts from the lines of true pictures, log accuracy and agreement, and keep the sheet."""
     texts, scenes = map(list, zip(*prompts.fixed(config.mix, LOOK_PROMPTS), strict=True))
-    hints = outlined(scenes, config.side, 1)
+    hints = outlined([placed(scene) for scene in scenes], config.side, 1)
     pictures = sample(pipe, texts, 15, 4.0, config.side, image=list(as_hint(hints)))
     if judge:
         found = judging.accuracy(judging.opinion(judge, pictures), config, scenes)
@@ -94,11 +107,16 @@ def train(config, folder, minutes, seed=0, start=None):
     judge = judging.load(config, folder)
     judge = judge and judge.to(run.device)
 
-    stream = batches(config, config.batch, seed + 30, run.accelerator.process_index, run.step, paint=with_scribble)
+    inventor = Inventor(replace(config.mix, sized=0, placed=0))
+
+    def invent(rng):
+        return placed(inventor(rng))
+
+    stream = batches(config, config.batch, seed + 30, run.accelerator.process_index, run.step, paint=with_scribble, invent=invent)
     pool = Pool(stream, base.vae, config.pool, config.batch, config.reuse, run.device)
 
     def ask(scenes, scribbles, rng):
-        captions = [caption(scene, rng, config, EMPTY_CAPTIONS) for scene in scenes]
+        captions = [caption(placed(scene, None), rng, config, EMPTY_CAPTIONS) for scene in scenes]
         return numbered(base.tokenizer, captions, run.device), as_hint(scribbles)
 
     def show():
@@ -106,7 +124,7 @@ def train(config, folder, minutes, seed=0, start=None):
         look(run, pipe, config, judge)
         controlnet.save_pretrained(run.folder / "model")
 
-    denoise(run, control, begun, pool, ask, show)
+    denoise(run, control, begun, pool, ask, show, early)
     if run.accelerator.is_main_process:
         controlnet.float().eval().save_pretrained(run.folder / "model")
         print(f"controlnet: {run.samples} samples in {run.spent:.0f} minutes")

@@ -1,10 +1,12 @@
 """Measure the ControlNet: does it keep to the sketch, and to the prompt? `python -m pocket.evaluate_scribble`.
 
-Fixed prompts with the lines of true pictures of them, as they are and scribbled, at several strengths of the control. Agreement is the F1
-of `pocket.agreement`; chance is the agreement with the sketch of another prompt. Writes `scribble.json`, and a sheet of stick drawings.
+Fixed prompts with the lines of true pictures of them, in which the thing stands anywhere; as they are and scribbled, at several strengths
+of the control. Agreement is the F1 of `pocket.agreement`; chance is the agreement with the sketch of another prompt. Writes
+`scribble.json`, and a sheet of stick drawings.
 """
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +20,7 @@ from pocket import judge as judging
 from pocket import prompts
 from pocket.agreement import agreement
 from pocket.config import CONFIGS
-from pocket.controlnet import as_hint, outlined
+from pocket.controlnet import as_hint, outlined, placed
 from pocket.evaluate import ruler
 from pocket.export import ASSETS
 from pocket.pictures import drawn, sample, to_pil
@@ -46,12 +48,13 @@ def scribbled(scenes, side, seed):
 def sheet(pipe, side):
     """Stick drawings, and under each what the model makes of it without and with the control."""
     texts = [text for _, text in ASKED]
+    titles = [textwrap.fill(text, 20) for text in texts]
     sketches = [stick_drawing(name, side) for name, _ in ASKED]
     rows = [sketch.resize((2 * side, 2 * side)) for sketch in sketches]
     for strength in (0.0, 1.0):
         made = sample(pipe, texts, STEPS, GUIDANCE, side, image=sketches, controlnet_conditioning_scale=strength)
         rows += [to_pil(picture, 2) for picture in made]
-    return sdlab.grid(rows, texts + ["without the sketch"] * len(texts) + ["with it"] * len(texts), columns=len(texts))
+    return sdlab.grid(rows, titles + ["without the sketch"] * len(texts) + ["with it"] * len(texts), columns=len(texts))
 
 
 def main(
@@ -63,20 +66,24 @@ def main(
     """Score the ControlNet and write the numbers and the sheet."""
     config, folder = CONFIGS[config], folder / config
     pipe, judge = controlled(config, folder, model), ruler(config, folder)
-    texts, scenes = map(list, zip(*prompts.fixed(config.mix, count), strict=True))
+    texts, scenes = zip(*prompts.fixed(config.mix, count), strict=True)
+    texts, scenes = list(texts), [placed(scene) for scene in scenes]
     lines, true, table = outlined(scenes, config.side, 1), drawn(scenes, config.side, 1), []
     hints = {"none": torch.zeros_like(lines), "lines": lines, "scribbles": scribbled(scenes, config.side, 1)}
+
+    def judged(pictures):
+        return {
+            "agreement": agreement(pictures, lines), "chance": agreement(pictures, lines.roll(1, 0)),
+            **judging.accuracy(judging.opinion(judge, pictures), config, scenes),
+        }  # fmt: skip
+
     for kind, strength in (("none", 0.0), ("lines", 0.5), ("lines", 1.0), ("scribbles", 0.5), ("scribbles", 1.0)):
         told = {"image": list(as_hint(hints[kind])), "controlnet_conditioning_scale": strength}
         made = sample(pipe, texts, STEPS, GUIDANCE, config.side, **told)
-        table.append({
-            "sketch": kind, "strength": strength, "agreement": agreement(made, lines), "chance": agreement(made, lines.roll(1, 0)),
-            **judging.accuracy(judging.opinion(judge, made), config, scenes),
-        })  # fmt: skip
+        table.append({"sketch": kind, "strength": strength, **judged(made)})
         print(table[-1], flush=True)
     results = {
-        "prompts": count, "steps": STEPS, "guidance": GUIDANCE, "table": table,
-        "true pictures": {"agreement": agreement(true, lines), "chance": agreement(true, lines.roll(1, 0))},
+        "prompts": count, "steps": STEPS, "guidance": GUIDANCE, "table": table, "true pictures": judged(true),
         "parameters": sum(p.numel() for p in pipe.controlnet.parameters()),
     }  # fmt: skip
     results = json.loads(json.dumps(results), parse_float=lambda number: round(float(number), 4))

@@ -70,7 +70,7 @@ def scribble(things, rng):
     inner = [s for s in found[1:] if s.sum() >= shortest and rng.random() < 0.9]
     if not found:
         return np.zeros(things.size[::-1], np.uint8)
-    if rng.random() < 0.4:  # a rough outline, with few lines inside or none
+    if rng.random() < 0.5:  # a rough outline, with few lines inside or none
         inner = [s for s in inner if rng.random() < 0.3]
         found[0] = outline(found[0], rng.uniform(0.7, 2.5) * unit)
     drawn = np.any([found[0], *inner], 0)

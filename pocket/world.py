@@ -17,7 +17,10 @@ from pocket.words import COLOURED_BACKGROUNDS, COLOURS, STYLES
 
 @dataclass(frozen=True)
 class Thing:
-    """One object of a scene: a concept of the catalogue, and what is said of it."""
+    """One object of a scene: a concept of the catalogue, and what is said of it.
+
+    A `place` "anywhere" is never said: a single thing is then drawn at any size, wherever there is room for it.
+    """
 
     concept: str
     colour: str | None = None
@@ -74,6 +77,9 @@ def _spots(rng, scene):
     grow = {"small": 0.5, "large": 1.18, None: 1.0}
     if len(scene.things) == 1:
         thing = scene.things[0]
+        if thing.place == "anywhere":
+            extent = rng.uniform(0.4, 0.85)
+            return [(*(near(0.5, (1 - extent) / 2) for _ in "xy"), extent)]
         extent = rng.uniform(0.66, 0.8) * grow[thing.size]
         room = (1 - extent) / 2
         x, y = {"left": (-1, 0), "right": (1, 0), "top": (0, -1), "bottom": (0, 1), "centre": (0, 0), None: (0, 0.3)}[thing.place]

@@ -8,8 +8,10 @@ from PIL import Image, ImageDraw
 
 from pocket import prompts
 from pocket.agreement import agreement, f1
+from pocket.captions import say
 from pocket.config import CPU
-from pocket.controlnet import Control, as_hint, copied, outlined, with_scribble
+from pocket.controlnet import Control, as_hint, copied, early, outlined, placed, with_scribble
+from pocket.denoising import timesteps
 from pocket.export import ASSETS
 from pocket.pictures import drawn
 from pocket.scribble import lines, outline, scribble, shake, strokes
@@ -89,6 +91,29 @@ def test_true_pictures_agree_with_their_own_lines_best():
     own, chance = agreement(pictures, sketches), agreement(pictures.roll(1, 0), sketches)
     assert own > 0.85
     assert chance < own - 0.2
+
+
+def test_a_placed_thing_is_whole_somewhere_and_nothing_is_said_of_it():
+    rng, centres, extents = np.random.default_rng(0), [], []
+    for scene in scenes(60):
+        away = placed(scene)
+        if len(scene.things) != 1:
+            assert away == scene
+            continue
+        assert say(placed(away, None), np.random.default_rng(1)) == say(placed(scene, None), np.random.default_rng(1))
+        box = draw_apart(away, rng, SIDE)[1].getbbox()
+        extents.append(max(box[2] - box[0], box[3] - box[1]))
+        centres.append((box[0] + box[2]) / 2)
+    assert min(extents) < 0.55 * SIDE < 0.75 * SIDE < max(extents)
+    assert min(centres) < 0.4 * SIDE < 0.6 * SIDE < max(centres)
+
+
+def test_early_timesteps_are_the_noisier_ones():
+    torch.manual_seed(0)
+    t = early(4096, "cpu")
+    assert t.float().mean() > timesteps(4096, "cpu").float().mean() + 100
+    assert t.min() >= 0
+    assert t.max() <= 999
 
 
 def test_a_stream_can_carry_scribbles_beside_the_colours():
