@@ -1,8 +1,8 @@
 """Measure the ControlNet: does it keep to the sketch, and to the prompt? `python -m pocket.evaluate_scribble`.
 
-Fixed prompts with the lines of true pictures of them, in which the thing stands anywhere; as they are and scribbled, at several strengths
-of the control. Agreement is the F1 of `pocket.agreement`; chance is the agreement with the sketch of another prompt. Writes
-`scribble.json`, and a sheet of stick drawings.
+Fixed prompts with the lines of true pictures of them, as they are and scribbled; once with the things where the base puts them, once
+anywhere. Agreement is the F1 of `pocket.agreement`; chance is the agreement with the sketch of another prompt. Writes `scribble.json`, and
+a sheet of stick drawings.
 """
 
 import json
@@ -57,6 +57,22 @@ def sheet(pipe, side):
     return sdlab.grid(rows, titles + ["without the sketch"] * len(texts) + ["with it"] * len(texts), columns=len(texts))
 
 
+def measured(pipe, judge, config, texts, scenes):
+    """Draw the texts without a sketch, from lines and from scribbles; yield `(what it was drawn from, its numbers)`, true pictures last."""
+    lines = outlined(scenes, config.side, 1)
+    hints = {"no sketch": torch.zeros_like(lines), "lines": lines, "scribbles": scribbled(scenes, config.side, 1)}
+    for kind in (*hints, "true pictures"):
+        if kind in hints:
+            told = {"image": list(as_hint(hints[kind])), "controlnet_conditioning_scale": 0.0 if kind == "no sketch" else 1.0}
+            pictures = sample(pipe, texts, STEPS, GUIDANCE, config.side, **told)
+        else:
+            pictures = drawn(scenes, config.side, 1)
+        yield kind, {
+            "agreement": agreement(pictures, lines), "chance": agreement(pictures, lines.roll(1, 0)),
+            **judging.accuracy(judging.opinion(judge, pictures), config, scenes),
+        }  # fmt: skip
+
+
 def main(
     config: Annotated[str, typer.Option(help="which configuration it was trained with")] = "cpu",
     folder: Annotated[Path, typer.Option(help="where the stages left their results")] = Path("build/pocket"),
@@ -66,24 +82,14 @@ def main(
     """Score the ControlNet and write the numbers and the sheet."""
     config, folder = CONFIGS[config], folder / config
     pipe, judge = controlled(config, folder, model), ruler(config, folder)
-    texts, scenes = zip(*prompts.fixed(config.mix, count), strict=True)
-    texts, scenes = list(texts), [placed(scene) for scene in scenes]
-    lines, true, table = outlined(scenes, config.side, 1), drawn(scenes, config.side, 1), []
-    hints = {"none": torch.zeros_like(lines), "lines": lines, "scribbles": scribbled(scenes, config.side, 1)}
-
-    def judged(pictures):
-        return {
-            "agreement": agreement(pictures, lines), "chance": agreement(pictures, lines.roll(1, 0)),
-            **judging.accuracy(judging.opinion(judge, pictures), config, scenes),
-        }  # fmt: skip
-
-    for kind, strength in (("none", 0.0), ("lines", 0.5), ("lines", 1.0), ("scribbles", 0.5), ("scribbles", 1.0)):
-        told = {"image": list(as_hint(hints[kind])), "controlnet_conditioning_scale": strength}
-        made = sample(pipe, texts, STEPS, GUIDANCE, config.side, **told)
-        table.append({"sketch": kind, "strength": strength, **judged(made)})
-        print(table[-1], flush=True)
+    texts, scenes = map(list, zip(*prompts.fixed(config.mix, count), strict=True))
+    table = []
+    for where, there in (("in the middle", scenes), ("anywhere", [placed(scene) for scene in scenes])):
+        for kind, row in measured(pipe, judge, config, texts, there):
+            table.append({"things": where, "drawn from": kind, **row})
+            print(table[-1], flush=True)
     results = {
-        "prompts": count, "steps": STEPS, "guidance": GUIDANCE, "table": table, "true pictures": judged(true),
+        "prompts": count, "steps": STEPS, "guidance": GUIDANCE, "table": table,
         "parameters": sum(p.numel() for p in pipe.controlnet.parameters()),
     }  # fmt: skip
     results = json.loads(json.dumps(results), parse_float=lambda number: round(float(number), 4))

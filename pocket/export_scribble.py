@@ -43,13 +43,13 @@ of which the captions said nothing. Half of them were empty, the rest English or
 CONFIG={config}` does it again. The data have a card, `pocket/data/README.md`.
 
 ## Numbers
-{prompts} fixed prompts with the lines of true pictures of them, in which the thing stands anywhere, {steps} steps, guidance {guidance}
-(`python -m pocket.evaluate_scribble`).
+{prompts} fixed prompts with the lines of true pictures of them, {steps} steps, guidance {guidance} (`python -m pocket.evaluate_scribble`);
+once with the things where the pocket model puts them, once anywhere.
 *Agreement* is the F1 of the picture's edges and the sketch's lines at a tolerance of 1/64 of the side, where the sketch is; *chance* the
-agreement with the sketch of another prompt. The judge has seen few small things far from the middle, so its answers on the true pictures
-are shown as well.
+agreement with the sketch of another prompt. The judge has seen few small things far from the middle; what it
+says of true pictures is the ceiling.
 
-| sketch | strength | agreement | chance | object | style | background | colour |
+| things | drawn from | agreement | chance | object | style | background | colour |
 |---|---|---|---|---|---|---|---|
 {rows}
 
@@ -60,12 +60,11 @@ What the pocket model cannot do. Lines that no thing of its world has are follow
 
 def card(config, run, results, hardware):
     """The card's text, every number taken from the results and the log."""
-    shown = [*results["table"], {"sketch": "lines: the true pictures", "strength": "", **results["true pictures"]}]
     rows = "\n".join(
-        f"| {row['sketch']} | {row['strength']} | {row['agreement']:.2f} | {row['chance']:.2f} | "
+        f"| {row['things']} | {row['drawn from']} | {row['agreement']:.2f} | {row['chance']:.2f} | "
         + " | ".join(f"{row[head]:.0%}" for head in HEADS)
         + " |"
-        for row in shown
+        for row in results["table"]
     )
     return CARD.format(
         parameters=results["parameters"] / 1e6, side=config.side, config=config.name, hardware=hardware, run=RUN.format(**run), rows=rows,
@@ -75,7 +74,7 @@ def card(config, run, results, hardware):
 
 def merit(results):
     """One number to compare two ControlNets by: how far above chance it keeps to the lines, and the share of right things."""
-    row = next(row for row in results["table"] if (row["sketch"], row["strength"]) == ("lines", 1.0))
+    row = next(row for row in results["table"] if (row["things"], row["drawn from"]) == ("anywhere", "lines"))
     return row["agreement"] - row["chance"] + row["object"]
 
 

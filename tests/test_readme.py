@@ -1,5 +1,6 @@
 """The README says what the repository does."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -13,6 +14,19 @@ def test_its_numbers_are_the_models_own():
     rows = re.findall(r"^\| \w[\w ]+ \| \d+ \| \d+% \(.*$", card, re.M)
     assert len(rows) == 5  # one for each set of prompts
     assert all(row in README for row in rows)
+
+
+def test_its_numbers_of_the_controlnet_are_measured_ones():
+    table = json.loads((ROOT / "sdlab/assets/pocket-scribble/evaluation.json").read_text())["table"]
+    rows = {(row["things"], row["drawn from"]): row for row in table}
+    [paragraph] = [part for part in README.split("\n\n") if "F1" in part]
+    said = [float(number) for number in re.findall(r"\d\.\d\d", paragraph)]
+    middle, anywhere = ({drawn: row for (there, drawn), row in rows.items() if there == where} for where in ("in the middle", "anywhere"))
+    measured = [middle["lines"]["agreement"], middle["true pictures"]["agreement"], middle["lines"]["chance"]]
+    measured += [middle["no sketch"]["agreement"], anywhere["lines"]["agreement"]]
+    assert said == [round(number, 2) for number in measured]
+    shares = [f"{part:.0%}" for part in (middle["lines"]["object"], anywhere["lines"]["object"], anywhere["true pictures"]["object"])]
+    assert re.findall(r"\d+%", paragraph) == shares
 
 
 def test_its_links_lead_somewhere():
