@@ -4,11 +4,27 @@ consistency distillation, which learns from a trained diffusion model where each
 Tensors are as in `sdlab.ddpm`: data `x0` (B, …) in −1…1. The time of flow matching runs from 0, data, to 1, noise.
 """
 
+from pathlib import Path
+
 import torch
+from safetensors.torch import load_file
 
 from sdlab import ddpm
+from sdlab.unet import UNet
 
+SHIPPED = Path(__file__).parent / "assets" / "rivals"
 CLOCK = 1000  # what the network is told at time 1, for its time embedding was made for whole levels
+
+
+def trained(name):
+    """A network for the sixty drawings that came with the course, trained for some minutes by `python -m benchmarks.rivals`.
+
+    Args:
+        name: "diffusion", which predicts v on `ddpm.cosine(512)`, or "flow matching", a velocity for `velocity_of`.
+    """
+    network = UNet()
+    network.load_state_dict({key: value.float() for key, value in load_file(SHIPPED / f"{name}.safetensors").items()})
+    return network.to(memory_format=torch.channels_last).eval()
 
 
 def train_flow_matching(model, batches, optimizer, average=None):

@@ -1,11 +1,12 @@
 """Flow matching and consistency distillation, on data whose answers are known."""
 
 import copy
+import json
 
 import pytest
 import torch
 
-from sdlab import ddpm, relatives, sampling
+from sdlab import ddpm, quality, relatives, sampling
 from sdlab.unet import UNet
 
 POINTS = torch.tensor([[-0.9, 0.2], [0.8, 0.7], [0.1, -0.8]], dtype=torch.float64)
@@ -115,3 +116,26 @@ def test_distilling_moves_every_parameter_of_the_student_and_none_of_the_teacher
         pass
     assert all(torch.equal(a, b) for a, b in zip(frozen.parameters(), before.parameters(), strict=True))
     assert all((a != b).any() for a, b in zip(student.parameters(), before.parameters(), strict=True))
+
+
+def test_the_networks_that_came_with_the_course_draw_what_they_were_taught():
+    torch.manual_seed(0)
+    schedule, noise = ddpm.cosine(512), torch.randn(96, 3, 16, 16)
+    denoise = sampling.denoiser(relatives.trained("diffusion"), schedule, "v")
+    drawn = sampling.last(sampling.ddim(denoise, schedule, noise, sampling.spaced(schedule, 50), eta=1.0))
+    flowed = sampling.last(relatives.follow(relatives.velocity_of(relatives.trained("flow matching")), noise, 50))
+    assert quality.recognised(drawn) > 0.85
+    assert quality.recognised(flowed) > 0.85
+
+
+def test_what_notebook_13_says_of_the_long_race_is_in_its_table():
+    rows = {row["name"]: row for row in json.loads((relatives.SHIPPED / "table.json").read_text())["table"]}
+    best = rows["diffusion, 50 steps"]
+    order = [rows[name]["recognised"] for name in ("diffusion, 50 steps", "GAN", "VAE", "flow")]
+    assert order == sorted(order, reverse=True)
+    assert best["recognised"] == max(row["recognised"] for row in rows.values())
+    assert best["found"] == 60 > rows["GAN"]["found"]
+    assert rows["flow"]["pictures seen"] == min(row["pictures seen"] for row in rows.values())
+    assert rows["diffusion, 1 step"]["recognised"] == rows["flow matching, 1 step"]["recognised"] == 0
+    assert rows["consistency, 1 jump"]["recognised"] > 0.3
+    assert rows["consistency, 4 jumps"]["ms"] < 0.2 * best["ms"]
