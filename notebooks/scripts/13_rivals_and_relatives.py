@@ -76,6 +76,8 @@ forger, expert = (
     torch.optim.Adam(part.parameters(), 1e-3, betas=(0.0, 0.99))
     for part in (gan.generator, gan.discriminator)
 )
+
+# %%
 trainings = {
     "VAE": (rivals.train_vae(vae, pictures(), optimizers["VAE"]), optimizers["VAE"]),
     "GAN": (rivals.train_gan(gan, pictures(), forger, expert), forger),
@@ -109,6 +111,7 @@ def diffusing(network, steps):
     return sample
 
 
+# %%
 real, _ = next(drawings.batches(512, seed=5))
 HEADING = f"{'':24s}recognised  found  Fréchet  evaluations  ms a picture"
 
@@ -125,6 +128,7 @@ def measured(name, sample, evaluations, count=256):
     return x
 
 
+# %%
 samplers = {
     "VAE": (vae.sample, 1),
     "GAN": (gan.sample, 1),
