@@ -43,7 +43,7 @@ class Config:
     diffusion_minutes: float = 75
     control_minutes: float = 30
     xl_minutes: float = 150
-    refiner_minutes: float = 60
+    refiner_minutes: float = 45
     workers: int = 0
 
 

@@ -6,7 +6,6 @@ with the numbers that it is told: a small original, a crop, a low aesthetic scor
 """
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,16 +17,20 @@ from pocket import judge as judging
 from pocket import prompts
 from pocket.behaviour import sharpness
 from pocket.config import CONFIGS
+from pocket.denoising import numbered
 from pocket.evaluate import interval, ruler
 from pocket.export import ASSETS
-from pocket.framing import GOOD, POOR
+from pocket.framing import GOOD, POOR, Framed, photograph, told
 from pocket.pictures import contact_sheet, drawn, sample
 from pocket.refiner import SHARE, assemble
-from pocket.xl import enlarged, shrunk
+from pocket.xl import DenoiserXL, enlarged, shrunk
 from sdlab import quality
 from sdlab.device import pick
 
 STEPS, GUIDANCE = 25, 4.0
+TELLINGS = 64  # prompts for each thing that the models are told
+STRONG = 900  # a timestep at which little is seen of where a thing is
+QUIET = ("white", "plain", "gradient")  # backgrounds without edges: where the edges are, the thing is
 FINEST = 0.5  # waves shorter than four pixels: half of the frequencies, up to the finest a grid can hold
 
 
@@ -74,23 +77,56 @@ def measured(pictures, true, judge, config, scenes):
     }  # fmt: skip
 
 
-def told_otherwise(base, refiner, texts, side):
-    """What changes when the models are told something else: sharpness, and where the edges' centre lies from left to right, 0…1."""
+def centre(pictures):
+    """Where the steepness of pictures has its centre, from 0 at the left to 1 at the right."""
+    steep = pictures.diff(dim=3).abs().sum((1, 2))  # (B, W − 1)
+    across = torch.linspace(0, 1, steep.shape[1])
+    return ((steep * across).sum(1) / steep.sum(1)).mean().item()
 
-    def centre(pictures):
-        steep = pictures.diff(dim=3).abs().sum((1, 2))  # (B, W − 1)
-        across = torch.linspace(0, 1, steep.shape[1])
-        return ((steep * across).sum(1) / steep.sum(1)).mean().item()
 
-    rows = {}
-    for original in (side // 3, 2 * side // 3, side):
-        rows[f"original of {original} px"] = {"sharpness": sharpness(sample(base, texts, STEPS, GUIDANCE, original_size=(original,) * 2))}
-    for left in (0, side // 4):
-        told = {"original_size": (side + left,) * 2, "crops_coords_top_left": (left // 2, left)}
-        rows[f"crop from {left} px"] = {"centre": centre(sample(base, texts, STEPS, GUIDANCE, **told))}
+def tellings(side):
+    """What the base is told of a picture's frame, `{words: (original, top, left)}`: small originals, the usual one, and crops."""
+    large = 3 * side // 2
+    smaller = {f"original of {original} px": (original, 0, 0) for original in (side // 3, 2 * side // 3, side)}
+    crops = {f"original of {large} px, cropped from {left} px": (large, side // 4, left) for left in (0, side // 4, side // 2)}
+    return smaller | crops
+
+
+def told_otherwise(base, refiner, texts, scenes, side):
+    """What changes when the models are told something else: a row for each telling, with true pictures that it is true of."""
+    rows = []
+    for words, (original, top, left) in tellings(side).items():
+        name, measure = ("sharpness", sharpness) if original <= side else ("centre of the edges", centre)
+        made = sample(base, texts, STEPS, GUIDANCE, original_size=(original, original), crops_coords_top_left=(top, left))
+        true = drawn([Framed(scene, original, top, left) for scene in scenes], side, 1, photograph)
+        rows.append({"told": words, "measured": name, "drawn": measure(made), "true pictures": measure(true)})
     for score in (POOR, GOOD):
         made = refined(base, refiner, texts, STEPS, GUIDANCE, aesthetic_score=score, negative_aesthetic_score=score)
-        rows[f"aesthetic score {score}"] = {"sharpness": sharpness(made)}
+        rows.append({"told": f"aesthetic score of {score}", "measured": "sharpness", "drawn": sharpness(made)})
+    return rows + losses(base, texts, scenes, side)
+
+
+@torch.no_grad()
+def losses(base, texts, scenes, side):
+    """What it helps to be told the truth: the base's loss on true crops at strong noise, told so, of another corner, or of no crop."""
+    large, corners = 3 * side // 2, [(0, side // 4), (side // 4, side // 2), (side // 2, side // 4), (side // 4, 0)]
+    framed = [Framed(scene, large, *corners[i % 4]) for i, scene in enumerate(scenes)]
+    x0 = base.vae.encode(drawn(framed, side, 1, photograph).to(base.device)).latent_dist.mean * base.vae.config.scaling_factor
+    t, eps = torch.full((len(x0),), STRONG), torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
+    t, eps = t.to(x0.device), eps.to(x0.device)
+    noisy, target = base.scheduler.add_noise(x0, eps, t), base.scheduler.get_velocity(x0, eps, t)
+    ids = numbered(base.tokenizer, texts, x0.device)
+    denoiser = DenoiserXL(base.unet, base.text_encoder_2, base.text_encoder)
+    claims = {
+        "how it was cropped": framed,
+        "the opposite corner": [Framed(f.scene, large, side // 2 - f.top, side // 2 - f.left) for f in framed],
+        "not cropped": [Framed(f.scene, side) for f in framed],
+    }
+    rows = []
+    for told_of, claimed in claims.items():
+        numbers = torch.tensor([told(f, side) for f in claimed], dtype=torch.float32, device=x0.device)
+        loss = denoiser(noisy, t, ids, numbers, target).item()
+        rows.append({"told": told_of, "measured": f"loss at timestep {STRONG}", "true pictures": loss})
     return rows
 
 
@@ -115,8 +151,8 @@ def main(
         print(name, json.dumps(results["sets"][name], indent=1), flush=True)
         pairs = torch.stack([ways["base"], ways["base and refiner"]], 1)[:24].flatten(0, 1)
         contact_sheet(pairs, 8, 2).save(folder / f"xl-{name.replace(' ', '-')}.png")
-    plain = replace(config.mix, colour=0)
-    results["told"] = told_otherwise(base, refiner, [text for text, _ in prompts.fixed(plain, 64)], config.side)
+    quiet = [(text, scene) for text, scene in prompts.fixed(config.mix) if scene.background in QUIET]
+    results["told"] = told_otherwise(base, refiner, *map(list, zip(*quiet[:TELLINGS], strict=True)), config.side)
     results["parameters"] = {
         "unet": sum(p.numel() for p in base.unet.parameters()), "refiner": sum(p.numel() for p in refiner.unet.parameters()),
         "text_encoder": sum(p.numel() for p in base.text_encoder.parameters()),

@@ -31,10 +31,10 @@ def sample(pipe, texts, steps=25, guidance=4.0, side=None, seed=0, latents_only=
     return torch.cat(pictures)
 
 
-def drawn(scenes, side, seed):
-    """True pictures of scenes, in −1…1, (B, 3, side, side)."""
+def drawn(scenes, side, seed, paint=draw):
+    """True pictures of scenes, in −1…1, (B, 3, side, side); `paint(scene, rng, side)` gives one."""
     rng = np.random.default_rng(seed)
-    return to_unit(torch.stack([torch.from_numpy(np.array(draw(scene, rng, side))).permute(2, 0, 1) for scene in scenes]))
+    return to_unit(torch.stack([torch.from_numpy(np.array(paint(scene, rng, side))).permute(2, 0, 1) for scene in scenes]))
 
 
 def to_pil(picture, scale=1):

@@ -141,4 +141,6 @@ def reproduce(file, pipe=None):
     from sdlab.models import load
 
     recipe = read(file)
-    return generate(pipe or load(recipe.model), recipe, progress=False)
+    pipe = pipe or load(recipe.model)
+    base = pipe[0] if isinstance(pipe, tuple) else pipe  # of a base and its refiner, `generate` takes the base
+    return generate(base, recipe, progress=False)

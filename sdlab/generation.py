@@ -100,7 +100,7 @@ def generate(pipe, recipe, *, progress=True, keep_latents=False, on_step=None):
     try:
         images = pipe(
             recipe.prompt,
-            negative_prompt=recipe.negative_prompt,
+            negative_prompt=recipe.negative_prompt or None,  # to SDXL "" is a caption, and None is none at all
             num_inference_steps=recipe.steps,
             guidance_scale=recipe.guidance,
             width=recipe.width,

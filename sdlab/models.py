@@ -14,6 +14,8 @@ POCKET = ASSETS / "pocket"
 PARTS = {  # what a folder of each kind has at least
     "text to image": ("model_index.json", "unet", "vae", "text_encoder", "tokenizer"),
     "sketch to image": ("config.json",),
+    "base and refiner": ("model_index.json", "unet", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2"),
+    "refiner": ("model_index.json", "unet"),
 }
 
 
@@ -21,7 +23,8 @@ PARTS = {  # what a folder of each kind has at least
 class Model:
     """A row of the table: where the weights are and what they are.
 
-    `gigabytes` is the download; `side` the native size in pixels. A ControlNet names in `base` the row of the model it steers.
+    `gigabytes` is the download; `side` the native size in pixels. A ControlNet names in `base` the row of the model it steers, a base
+    without an autoencoder of its own the row whose it uses. `refiner` is the source of the refiner that belongs to a base.
     """
 
     source: str
@@ -32,11 +35,15 @@ class Model:
     kind: str
     variant: str | None = None
     base: str | None = None
+    refiner: str | None = None
 
 
 MODELS = {
     "pocket": Model(str(POCKET), None, "MIT", 0.0, 64, "text to image"),
     "pocket-scribble": Model(str(ASSETS / "pocket-scribble"), None, "MIT", 0.0, 64, "sketch to image", base="pocket"),
+    "pocket-xl": Model(
+        str(ASSETS / "pocket-xl"), None, "MIT", 0.0, 128, "base and refiner", base="pocket", refiner=str(ASSETS / "pocket-xl-refiner")
+    ),
     "sd15": Model(
         "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
         "CreativeML OpenRAIL-M", 2.7, 512, "text to image", "fp16",
@@ -52,37 +59,57 @@ def load(name=None, device=None, dtype=None, local_files_only=False):
     """Load a model as a stock diffusers pipeline.
 
     Args:
-        name: a name of the model table, or the path of a diffusers folder. Default: the environment's `SDLAB_MODEL`, else "pocket".
+        name: a name of the model table, or the path of a diffusers folder. Default: the environment's `SDLAB_MODEL`, which must be a
+            text-to-image model, else "pocket".
         device: "cuda", "mps" or "cpu"; default: the best there is.
         dtype: a torch dtype; default: what the device likes.
         local_files_only: never ask the network; a model not on this machine is then an error at once.
 
     Returns:
-        What `DiffusionPipeline.from_pretrained` returns, on the device; for a ControlNet, its base as a pipeline that takes a sketch.
+        What `DiffusionPipeline.from_pretrained` returns, on the device; for a ControlNet, its base as a pipeline that takes a sketch; for
+        "pocket-xl" a pair, base and refiner, that share one autoencoder and one second text encoder.
 
     Raises:
-        ValueError: the name is not in the table and no such folder exists.
+        ValueError: the name is not in the table and no such folder exists; or `SDLAB_MODEL` is of another kind.
         OSError: weights are missing, damaged, or cannot be fetched.
     """
-    name = name or os.environ.get("SDLAB_MODEL") or "pocket"
+    wanted, name = name, name or os.environ.get("SDLAB_MODEL") or "pocket"
     model = _look_up(name)
+    if not wanted and model.kind != "text to image":
+        known = ", ".join(other for other, row in MODELS.items() if row.kind == "text to image")
+        raise ValueError(
+            f"SDLAB_MODEL is {name!r}, which is {model.kind}: the notebooks want text to image, choose one of {known}; "
+            f"sdlab.load({name!r}) loads it by name"
+        )
     target = devices.pick(device)
     dtype = dtype or devices.default_dtype(target)
     extra = {"revision": model.commit, "variant": model.variant} if model.commit else {}
     if name == "sd15":
         extra["safety_checker"] = None  # black squares teach nothing; the course's prompts are tame
-    steered = model.base and load(model.base, target, dtype, local_files_only)
+    lender = model.base and load(model.base, target, dtype, local_files_only)
+    settings = {"dtype": dtype, "use_safetensors": True, "local_files_only": local_files_only or not model.commit, **extra}
     try:
         with _quiet():
-            from diffusers import ControlNetModel, DiffusionPipeline, StableDiffusionControlNetPipeline
-
-            loaded = (ControlNetModel if steered else DiffusionPipeline).from_pretrained(
-                model.source, dtype=dtype, use_safetensors=True, local_files_only=local_files_only or not model.commit, **extra
-            )
-            pipe = StableDiffusionControlNetPipeline.from_pipe(steered, controlnet=loaded) if steered else loaded
+            pipes = _pipelines(model, lender, settings)
     except Exception as error:
         raise OSError(_remedy(name, model, error)) from error
-    return pipe.to(target)
+    pipes = tuple(pipe.to(target) for pipe in pipes)
+    return pipes if model.refiner else pipes[0]
+
+
+def _pipelines(model, lender, settings):
+    """The pipelines of a row: one, or a base and its refiner, which shares what it can with it."""
+    from diffusers import ControlNetModel, DiffusionPipeline, StableDiffusionControlNetPipeline
+
+    if model.kind == "sketch to image":
+        controlnet = ControlNetModel.from_pretrained(model.source, **settings)
+        return (StableDiffusionControlNetPipeline.from_pipe(lender, controlnet=controlnet),)
+    borrowed = {"vae": lender.vae} if lender else {}
+    base = DiffusionPipeline.from_pretrained(model.source, **settings, **borrowed)
+    if not model.refiner:
+        return (base,)
+    shared = {part: getattr(base, part) for part in ("vae", "text_encoder_2", "tokenizer_2")}
+    return base, DiffusionPipeline.from_pretrained(model.refiner, **settings, **shared)
 
 
 @contextmanager
@@ -120,10 +147,13 @@ def _remedy(name, model, error):
             f"model {name!r} ({model.source}) could not be loaded from the Hub or its cache: connect to the network for a first "
             f"download of {model.gigabytes} GB, or use the pocket model with sdlab.load('pocket')"
         )
-    missing = [part for part in PARTS[model.kind] if not (Path(model.source) / part).exists()]
-    state = f"{', '.join(missing)} missing" if missing else f"a file is damaged or incomplete: {str(error).splitlines()[0][:160]}"
+    folders = {model.source: PARTS[model.kind], **({model.refiner: PARTS["refiner"]} if model.refiner else {})}
+    absent = {folder: [part for part in parts if not (Path(folder) / part).exists()] for folder, parts in folders.items()}
+    folder = next((folder for folder in absent if absent[folder]), model.source)
+    damaged = f"a file is damaged or incomplete: {str(error).splitlines()[0][:160]}"
+    state = f"{', '.join(absent[folder])} missing" if absent[folder] else damaged
     again = "install sdlab again, or `git checkout -- sdlab/assets`" if name in MODELS else "copy the folder again"
-    return f"the weights in {model.source} cannot be read ({state}): {again}"
+    return f"the weights in {folder} cannot be read ({state}): {again}"
 
 
 def name_of(pipe):
@@ -131,7 +161,7 @@ def name_of(pipe):
     own = getattr(pipe, "controlnet", pipe)
     source = str(own.config.get("_name_or_path", ""))
     for name, model in MODELS.items():
-        if source == model.source or (not model.commit and source and Path(source) == Path(model.source)):
+        if source in (model.source, model.refiner) or (not model.commit and source and Path(source) == Path(model.source)):
             return name
     return source
 

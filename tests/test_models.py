@@ -4,13 +4,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import ControlNetModel, DiffusionPipeline, StableDiffusionControlNetPipeline, StableDiffusionPipeline
+from diffusers import (
+    ControlNetModel,
+    DiffusionPipeline,
+    StableDiffusionControlNetPipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLPipeline,
+)
 
 import sdlab
 from pocket import prompts
 from pocket.agreement import agreement
 from pocket.config import CPU
 from pocket.controlnet import as_hint, outlined
+from pocket.evaluate_xl import refined
 from pocket.pictures import sample
 from sdlab import models
 
@@ -60,14 +68,63 @@ def test_a_sketch_becomes_a_picture_that_keeps_to_it():
     assert agreement(pictures, lines) > agreement(pictures, lines.roll(1, 0)) + 0.1
 
 
+@pytest.fixture(scope="module")
+def pair():
+    return sdlab.load("pocket-xl", device="cpu")
+
+
+def test_base_and_refiner_are_stock_and_share_what_they_can(pair):
+    base, refiner = pair
+    assert type(base) is StableDiffusionXLPipeline
+    assert type(refiner) is StableDiffusionXLImg2ImgPipeline
+    assert refiner.vae is base.vae
+    assert refiner.text_encoder_2 is base.text_encoder_2
+    assert [models.name_of(pipe) for pipe in pair] == ["pocket-xl"] * 2
+    assert [models.native_side(pipe) for pipe in pair] == [models.MODELS["pocket-xl"].side] * 2
+    assert models.fingerprint(base) != models.fingerprint(refiner)
+
+
+@torch.no_grad()
+def test_the_refiner_goes_on_where_the_base_stopped(pair):
+    """Base and refiner together end nearer to the base's own picture than to another one, and not at it."""
+    base, refiner = pair
+    texts = [text for text, _ in prompts.fixed(CPU.mix, 8)]
+    alone, together = sample(base, texts, 10), refined(base, refiner, texts, 10, 4.0)
+    assert together.shape == (8, 3, 128, 128)
+    apart = (together - alone).abs().mean().item()
+    assert 0.001 < apart < 0.3 * (together - alone.roll(1, 0)).abs().mean().item()
+
+
+def test_a_recipe_is_drawn_by_the_base(pair, tmp_path):
+    run = sdlab.generate(pair[0], sdlab.Recipe("a lion on the beach, cartoon", seed=3, steps=4, guidance=4.0), progress=False)
+    assert run.image.size == (128, 128)
+    [file] = sdlab.save(run, tmp_path)
+    assert sdlab.reproduce(file).image.tobytes() == run.image.tobytes()
+
+
+def test_no_negative_prompt_is_none_at_all(pair):
+    """What SDXL hears in place of a negative prompt: zeros, which are not the words of an empty one."""
+    pipe = StableDiffusionXLPipeline(**pair[0].components, force_zeros_for_empty_prompt=True, add_watermarker=False)
+    recipe = sdlab.Recipe("a lion on the beach, cartoon", seed=3, steps=2, guidance=4.0)
+    noise = {"generator": torch.Generator().manual_seed(3), "num_inference_steps": 2, "guidance_scale": 4.0}
+    assert sdlab.generate(pipe, recipe, progress=False).image.tobytes() == pipe(recipe.prompt, **noise).images[0].tobytes()
+
+
 def test_the_environment_names_the_model(monkeypatch):
     monkeypatch.setenv("SDLAB_MODEL", "pokcet")
     with pytest.raises(ValueError, match=r"model 'pokcet' is not in the model table .* did you mean 'pocket'"):
         sdlab.load()
 
 
+@pytest.mark.parametrize("name", ["pocket-scribble", "pocket-xl"])
+def test_the_environment_names_a_text_to_image_model(monkeypatch, name):
+    monkeypatch.setenv("SDLAB_MODEL", name)
+    with pytest.raises(ValueError, match=rf"SDLAB_MODEL is '{name}', .* choose one of pocket, sd15, sdxl; sdlab.load\('{name}'\)"):
+        sdlab.load()
+
+
 def test_a_name_like_nothing_lists_the_table():
-    with pytest.raises(ValueError, match="choose one of pocket, pocket-scribble, sd15, sdxl"):
+    with pytest.raises(ValueError, match="choose one of pocket, pocket-scribble, pocket-xl, sd15, sdxl"):
         sdlab.load("zzz")
 
 
@@ -105,6 +162,12 @@ def test_a_missing_part_of_a_controlnet_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(models.MODELS, "pocket-scribble", replace(models.MODELS["pocket-scribble"], source=str(tmp_path)))
     with pytest.raises(OSError, match=r"config.json missing.*install sdlab again"):
         sdlab.load("pocket-scribble", device="cpu")
+
+
+def test_a_missing_part_of_a_refiner_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(models.MODELS, "pocket-xl", replace(models.MODELS["pocket-xl"], refiner=str(tmp_path)))
+    with pytest.raises(OSError, match=rf"{tmp_path} cannot be read \(model_index.json, unet missing\): install sdlab again"):
+        sdlab.load("pocket-xl", device="cpu")
 
 
 def test_fingerprints_tell_models_apart(pipe):

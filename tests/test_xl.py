@@ -1,6 +1,8 @@
 """The pocket XL and its refiner: what they begin with, what they are told, and that they learn."""
 
+import json
 from collections import Counter
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +14,7 @@ from pocket import prompts, xl
 from pocket.config import CPU
 from pocket.denoising import numbered
 from pocket.export import ASSETS
+from pocket.export_xl import XL, refuse
 from pocket.framing import Framed, Framer, photograph, told, told_refiner
 from pocket.grow import TIME_WIDTH, grown, transplant
 from pocket.pictures import drawn
@@ -143,3 +146,31 @@ def test_a_few_updates_lower_the_loss(base, refiner, which):
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.9 * losses[0]
+
+
+def test_the_kept_evaluation_says_that_the_refiner_refines_and_that_telling_matters():
+    """The shipped evaluation, not a run: what the lesson on SDXL will say."""
+    found = json.loads((XL / "evaluation.json").read_text())
+    assert found["prompts"] >= 128
+    for ways in found["sets"].values():
+        for detail in ("frechet of quarters", "fine error"):
+            assert ways["true pictures"][detail] < ways["base and refiner"][detail] < ways["base"][detail]
+        assert ways["base and refiner"]["accuracy"]["object"] > ways["base"]["accuracy"]["object"] - 0.02
+    sharp = [row["drawn"] for row in found["told"] if row["told"].startswith("original") and row["measured"] == "sharpness"]
+    assert len(sharp) == 3
+    assert sharp == sorted(sharp)  # the larger the original, the sharper
+    losses = {row["told"]: row["true pictures"] for row in found["told"] if row["measured"].startswith("loss")}
+    assert losses["how it was cropped"] < losses["the opposite corner"] < 0.9 * losses["not cropped"]  # it hears size and corner
+
+
+def test_neither_a_worse_xl_nor_an_idle_refiner_is_shipped():
+    kept = XL / "evaluation.json"
+    results = json.loads(kept.read_text())
+    refuse(results, kept)
+    worse, idle = deepcopy(results), deepcopy(results)
+    worse["sets"]["one thing"]["base and refiner"]["accuracy"]["object"] -= 0.01
+    idle["sets"]["one thing"]["base and refiner"]["frechet of quarters"] = results["sets"]["one thing"]["base"]["frechet of quarters"]
+    with pytest.raises(SystemExit, match="a worse one is not shipped"):
+        refuse(worse, kept)
+    with pytest.raises(SystemExit, match="train the refiner longer"):
+        refuse(idle, kept)
