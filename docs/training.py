@@ -1,11 +1,13 @@
-"""Draw what appears when while the pocket model is trained, from its log and sheets: `python -m docs.training`.
+"""Draw what appears when while the pocket models are trained, from their logs and sheets: `python -m docs.training`.
 
 `docs/training/` holds the log of every run that the shipped model went through, and the sheets of the first 48 fixed prompts that were
-drawn on the way (15 steps, guidance 4), as WebP; in the third run also of 24 scenes of two things, and of 24 prompts in Portuguese.
+drawn on the way (15 steps, guidance 4), as WebP; in the third run also of 24 scenes of two things, and of 24 prompts in Portuguese. Of the
+XL, the log of its base's one run, and sheets of 24 prompts and 24 scenes of two things.
 """
 
 import json
 import textwrap
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,17 +20,42 @@ from pocket.config import CPU
 from pocket.judge import HEADS
 
 HERE = Path(__file__).parent
-LOGS = ("first", "second", "third")
 QUESTIONS = {**{head: head for head in HEADS}, "two_things": "two things", "portuguese": "in Portuguese"}
-ONE = (11, 4, 22, 33, 44, 16, 9, 37)  # which pictures of a sheet are shown growing
-TWO = (50, 51, 52, 55, 62, 63, 66, 69)
-CELL, GAP, COLUMNS = 64, 4, 12  # of a sheet
+GAP = 4  # pixels between the pictures of a sheet
 
 
-def looks():
-    """Every look at the model: `(run, minutes, samples seen in all runs, {head: accuracy, "loss": mean since the look before})`."""
+@dataclass(frozen=True)
+class Sheets:
+    """How the sheets of some runs are laid out: the side of a picture in pixels, the columns, and the numbers of both kinds of prompts."""
+
+    runs: tuple
+    side: int
+    columns: int
+    one: int
+    two: int
+
+    def words(self):
+        """The prompt of each place."""
+        return [text for text, _ in (*prompts.fixed(CPU.mix, self.one), *prompts.two_things(CPU.mix, self.two))]
+
+    def cell(self, sheet, place):
+        """The picture at a place."""
+        x, y = (index * (self.side + GAP) for index in (place % self.columns, place // self.columns))
+        return sheet.crop((x, y, x + self.side, y + self.side))
+
+
+EARLY, LATE, XL = Sheets(("first", "second"), 64, 12, 48, 0), Sheets(("third",), 64, 12, 48, 24), Sheets(("xl",), 128, 8, 24, 24)
+GROWN = {  # which places of a sheet are shown growing
+    "pocket-growing.png": (EARLY, (11, 4, 22, 33, 44, 16, 9, 37)),
+    "pocket-two.png": (LATE, (50, 51, 52, 55, 62, 63, 66, 69)),
+    "xl-growing.png": (XL, (0, 11, 12, 18, 25, 26, 38, 39)),
+}
+
+
+def looks(runs):
+    """Every look at a model: `(run, minutes, samples seen in all runs, {head: accuracy, "loss": mean since the look before})`."""
     found, before, losses = [], 0, []
-    for run in LOGS:
+    for run in runs:
         entries = [json.loads(line) for line in (HERE / "training" / f"{run}.jsonl").read_text().splitlines()]
         for entry in entries:
             losses += [entry["loss"]] if "loss" in entry else []
@@ -60,16 +87,14 @@ def curves(seen):
     figure.savefig(HERE / "images" / "pocket-training.png", dpi=120)
 
 
-def growing(seen, runs, shown, name):
-    """Pictures of the same prompts from the same noise at several moments of some runs, a row each; `shown` are places on the sheets."""
-    words = [text for text, _ in (*prompts.fixed(CPU.mix, 48), *prompts.two_things(CPU.mix, 24))]
-    rows, titles = [], []
+def growing(seen, sheets, shown, name):
+    """Pictures of the same prompts from the same noise at several moments, a row each; `shown` are places on the sheets."""
+    words, rows, titles = sheets.words(), [], []
     for run, minutes, samples, _ in seen:
         path = HERE / "training" / f"{run}_{minutes:04d}.webp"
-        if run in runs and path.exists():
+        if run in sheets.runs and path.exists():
             sheet = Image.open(path).convert("RGB")
-            corners = [(i % COLUMNS * (CELL + GAP), i // COLUMNS * (CELL + GAP)) for i in shown]
-            rows.append([sheet.crop((x, y, x + CELL, y + CELL)) for x, y in corners])
+            rows.append([sheets.cell(sheet, place) for place in shown])
             titles.append(f"{samples / 1000:.0f} k")
     figure, axes = plt.subplots(len(rows), len(shown), figsize=(1.15 * len(shown), 1.12 * len(rows) + 0.5), layout="constrained")
     for line, title, cells in zip(rows, titles, axes, strict=True):
@@ -78,22 +103,28 @@ def growing(seen, runs, shown, name):
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         cells[0].set_ylabel(title)
-    for axis, i in zip(axes[0], shown, strict=True):
-        axis.set_title(textwrap.fill(words[i], 18), fontsize=6.5)
+    for axis, place in zip(axes[0], shown, strict=True):
+        axis.set_title(textwrap.fill(words[place], 18), fontsize=6.5)
     figure.savefig(HERE / "images" / name, dpi=120)
 
 
-def main():
-    """Draw all three, and print the table."""
-    seen = looks()
-    curves(seen)
-    growing(seen, ("first", "second"), ONE, "pocket-growing.png")
-    growing(seen, ("third",), TWO, "pocket-two.png")
+def table(seen):
+    """Print every look."""
     questions = asked(seen)
     print("| samples | " + " | ".join(questions.values()) + " | loss |\n|" + "---|" * (2 + len(questions)))
     for _, _, samples, found in seen:
         shares = " | ".join(f"{found[key]:.0%}" if key in found else "—" for key in questions)
         print(f"| {samples:,} | {shares} | {found['loss']:.3f} |")
+
+
+def main():
+    """Draw all pictures, and print both tables."""
+    small, large = looks(EARLY.runs + LATE.runs), looks(XL.runs)
+    curves(small)
+    for name, (sheets, shown) in GROWN.items():
+        growing(large if sheets is XL else small, sheets, shown, name)
+    table(small)
+    table(large)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,13 @@ def test_its_numbers_of_the_controlnet_are_measured_ones():
     assert re.findall(r"\d+%", paragraph) == shares
 
 
+def test_its_numbers_of_the_xl_are_the_cards_own():
+    card = (ROOT / "sdlab/assets/pocket-xl/README.md").read_text()
+    rows = re.findall(r"^\| (?:one thing|two things) \| .*$", card, re.M)
+    assert len(rows) == 6  # base, base and refiner, true pictures: for each kind of prompt
+    assert all(row in README for row in rows)
+
+
 def test_its_links_lead_somewhere():
     for link in re.findall(r"\]\(([^)]+)\)", README):
         assert link.startswith("http") or (ROOT / link).exists(), link
