@@ -26,20 +26,20 @@ $(VENV)/ready: requirements.lock pyproject.toml
 setup: $(VENV)/ready ## install everything into .venv; every other target does this first
 
 course: $(VENV)/ready ## execute every notebook and write build/course/index.html
-	@$(RUN) -m notebooks.publish
+	@$(RUN) -m docs.tools.publish
 
 test: $(VENV)/ready ## everything CI runs: lint, tests, every notebook, every exercise
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m pytest
-	@$(RUN) -m notebooks.derive --solutions build/solutions
+	@$(RUN) -m docs.tools.derive --solutions build/solutions
 	@SDLAB_STRICT=1 $(RUN) -m pytest --nbmake --nbmake-timeout=900 build/solutions
 
 lab: $(VENV)/ready ## open JupyterLab on the notebooks
 	@$(RUN) -m jupyterlab notebooks
 
 notebooks: $(VENV)/ready ## derive notebooks/*.ipynb from notebooks/scripts/*.py
-	@$(RUN) -m notebooks.derive
+	@$(RUN) -m docs.tools.derive
 
 lint: $(VENV)/ready ## format and check all Python
 	@$(RUN) -m ruff format .

@@ -13,12 +13,13 @@ import torch
 import typer
 from safetensors.torch import save_file
 
-from sdlab import ddpm, drawings, quality, relatives, rivals, sampling
-from sdlab.device import describe
-from sdlab.live import timed
-from sdlab.muon import Muon, groups
-from sdlab.relatives import SHIPPED
-from sdlab.unet import UNet
+from sdlab.scratch import ddpm, drawings, relatives, rivals, sampling
+from sdlab.scratch import judge as quality
+from sdlab.scratch.muon import Muon, groups
+from sdlab.scratch.relatives import SHIPPED
+from sdlab.scratch.unet import UNet
+from sdlab.system.device import describe
+from sdlab.training.watch import timed
 
 BATCH, COUNT = 64, 512
 
@@ -34,7 +35,7 @@ def spend(training, seconds, optimizer):
 
 
 def keep(network, name):
-    """Write the weights in half precision to where `sdlab.relatives.trained` finds them."""
+    """Write the weights in half precision to where `sdlab.scratch.relatives.trained` finds them."""
     SHIPPED.mkdir(parents=True, exist_ok=True)
     save_file({key: value.half().contiguous() for key, value in network.state_dict().items()}, SHIPPED / f"{name}.safetensors")
 

@@ -22,10 +22,11 @@ from unittest.mock import MagicMock
 import torch
 import typer
 
-from sdlab import ddpm, drawings, quality, sampling
-from sdlab.device import describe
-from sdlab.muon import Muon, groups
-from sdlab.unet import UNet
+from sdlab.scratch import ddpm, drawings, sampling
+from sdlab.scratch import judge as quality
+from sdlab.scratch.muon import Muon, groups
+from sdlab.scratch.unet import UNet
+from sdlab.system.device import describe
 
 os.environ.setdefault("TQDM_DISABLE", "1")  # the others' bars would run through the table
 BATCH, LEVELS, SIDE = 64, 512, 16

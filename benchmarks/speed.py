@@ -12,7 +12,7 @@ from os import cpu_count
 
 import numpy as np
 
-from sdlab import device
+from sdlab.system import device
 
 
 def in_a_fresh_python(code, setup="", repeats=3):
@@ -34,7 +34,7 @@ def picture_seconds(repeats=5):
 
 def draw_many(seed, count=400, side=128):
     """Draw `count` scenes of the whole world; the sprites are decoded before the clock starts."""
-    from pocket.world import Inventor, draw
+    from pocket.world.scene import Inventor, draw
 
     rng, invent = np.random.default_rng(seed), Inventor()
     scenes = [invent(rng) for _ in range(count)]
@@ -55,7 +55,7 @@ def world_rate():
 
 def main():
     """Measure and print."""
-    libraries = "import sdlab, sdlab.generation, diffusers; diffusers.StableDiffusionPipeline"
+    libraries = "import sdlab, sdlab.pipes.generation, diffusers; diffusers.StableDiffusionPipeline"
     rows = [
         ("import sdlab", f"{in_a_fresh_python('import sdlab'):.3f} s", "0.2 s"),
         ("import of the libraries under it", f"{in_a_fresh_python(libraries):.1f} s", "—"),

@@ -9,11 +9,14 @@ from typing import Annotated
 
 import typer
 
-STAGES = {
-    "base": ("autoencoder", "judge", "diffusion", "evaluate", "behaviour", "nearest", "export"),
-    "scribble": ("controlnet", "evaluate_scribble", "export_scribble"),
-    "xl": ("xl", "refiner", "evaluate_xl", "export_xl"),
-}
+STAGES = {  # model → its programs, in order
+    "base": (
+        "stages.autoencoder", "stages.judge", "stages.diffusion",
+        "reports.base", "reports.behaviour", "reports.nearest", "shipping.base",
+    ),
+    "scribble": ("stages.controlnet", "reports.scribble", "shipping.scribble"),
+    "xl": ("stages.xl", "stages.refiner", "reports.xl", "shipping.xl"),
+}  # fmt: skip
 
 
 def main(

@@ -21,8 +21,9 @@
 
 # %%
 import sdlab
+from sdlab.study import anatomy
 
-print(sdlab.device.describe())
+print(sdlab.describe())
 
 # %% [markdown]
 # ## Load a model
@@ -35,8 +36,8 @@ import time
 start = time.perf_counter()
 pipe = sdlab.load()
 seconds = time.perf_counter() - start
-total = sum(count for _, count in sdlab.anatomy.parts(pipe).values())
-side = sdlab.models.native_side(pipe)
+total = sum(count for _, count in anatomy.parts(pipe).values())
+side = sdlab.native_side(pipe)
 print(f"{type(pipe).__name__}: {total / 1e6:.1f} million parameters")
 print(f"{side}×{side} pixels, loaded in {seconds:.1f} s")
 
@@ -71,11 +72,11 @@ sdlab.film_strip(pipe, lion)
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sdlab.generation import decode
+from sdlab.pipes.generation import decode
 
 frames = [np.asarray(decode(pipe, z)[0], dtype=float) for z in lion.latents]
 distance = [np.abs(frame - frames[-1]).mean() for frame in frames]
-sdlab.plots.use_style()
+sdlab.use_style()
 figure, axis = plt.subplots(figsize=(6, 2.6))
 axis.plot(range(1, len(frames) + 1), distance, marker="o", markersize=3)
 axis.set(xlabel="step", ylabel="distance to the result", ylim=(0, None))
@@ -157,7 +158,7 @@ sdlab.grid([Image.open(file), twin.image], ["from the file", "made again"])
 # ## What did it cost?
 
 # %%
-from sdlab import device
+from sdlab.system import device
 
 per_step = 1000 * lion.seconds / lion.recipe.steps
 print(

@@ -19,12 +19,13 @@ import matplotlib.pyplot as plt
 import torch
 
 import sdlab
-from sdlab import anatomy, diagrams
-from sdlab.generation import decode
+from sdlab.display import diagrams
+from sdlab.pipes.generation import decode
+from sdlab.study import anatomy
 
 pipe = sdlab.load()
-sdlab.plots.use_style()
-print(sdlab.device.describe())
+sdlab.use_style()
+print(sdlab.describe())
 
 # %% [markdown]
 # ## The five parts

@@ -20,11 +20,12 @@ import matplotlib.pyplot as plt
 import torch
 
 import sdlab
-from sdlab import ddpm, drawings, quality, sampling
+from sdlab.scratch import ddpm, drawings, sampling
+from sdlab.scratch import judge as quality
 
-sdlab.plots.use_style()
+sdlab.use_style()
 torch.manual_seed(0)
-print(sdlab.device.describe())
+print(sdlab.describe())
 
 # %% [markdown]
 # ## What is to be learned
@@ -322,8 +323,8 @@ with sdlab.exercise("From velocity to picture"):
 # $(\sin(\omega_i t), \cos(\omega_i t))$ with $\omega_i = 10000^{-i/n}$ for $i = 0 \dots n-1$: fast waves tell neighbours apart, slow ones tell early from late.
 
 # %%
-from sdlab.muon import Muon, groups
-from sdlab.unet import UNet, time_embedding
+from sdlab.scratch.muon import Muon, groups
+from sdlab.scratch.unet import UNet, time_embedding
 
 model = UNet(channels=3, widths=(32, 96, 128)).to(memory_format=torch.channels_last)
 embedding = time_embedding(torch.arange(512), 32)  # (512, 32)

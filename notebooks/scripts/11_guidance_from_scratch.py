@@ -19,11 +19,12 @@
 import torch
 
 import sdlab
-from sdlab import ddpm, drawings, quality, sampling
-from sdlab.muon import Muon, groups
-from sdlab.unet import UNet
+from sdlab.scratch import ddpm, drawings, sampling
+from sdlab.scratch import judge as quality
+from sdlab.scratch.muon import Muon, groups
+from sdlab.scratch.unet import UNet
 
-sdlab.plots.use_style()
+sdlab.use_style()
 torch.manual_seed(0)
 schedule = ddpm.cosine(512)
 levels = sampling.spaced(schedule, 20)

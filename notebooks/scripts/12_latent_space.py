@@ -21,11 +21,12 @@ import matplotlib.pyplot as plt
 import torch
 
 import sdlab
-from sdlab import autoencoder, ddpm, drawings, quality, sampling
-from sdlab.muon import Muon, groups
-from sdlab.unet import UNet
+from sdlab.scratch import autoencoder, ddpm, drawings, sampling
+from sdlab.scratch import judge as quality
+from sdlab.scratch.muon import Muon, groups
+from sdlab.scratch.unet import UNet
 
-sdlab.plots.use_style()
+sdlab.use_style()
 torch.manual_seed(0)
 
 # %% [markdown]
@@ -217,7 +218,7 @@ with sdlab.exercise("The scaling factor"):
 
 # %%
 pipe = sdlab.load()
-side = sdlab.models.native_side(pipe)
+side = sdlab.native_side(pipe)
 chosen = drawings.originals(32)[[2, 17, 22, 38, 42, 50]]
 truth = torch.nn.functional.interpolate(chosen, size=side, mode="bicubic").clamp(-1, 1)
 with torch.no_grad():

@@ -22,11 +22,12 @@ import matplotlib.pyplot as plt
 import torch
 
 import sdlab
-from sdlab import ddpm, drawings, quality, relatives, rivals, sampling
-from sdlab.muon import Muon, groups
-from sdlab.unet import UNet
+from sdlab.scratch import ddpm, drawings, relatives, rivals, sampling
+from sdlab.scratch import judge as quality
+from sdlab.scratch.muon import Muon, groups
+from sdlab.scratch.unet import UNet
 
-sdlab.plots.use_style()
+sdlab.use_style()
 torch.manual_seed(0)
 SECONDS = 20  # of training, for each
 

@@ -1,0 +1,1 @@
+"""What makes the notebooks, the pages and the pictures of the documentation."""

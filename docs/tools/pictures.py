@@ -1,0 +1,84 @@
+"""Make the README's pictures with the shipped models: its prompts, those of the course, sketches, the XL.
+
+`python -m docs.tools.pictures`.
+"""
+
+import textwrap
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+
+import sdlab
+from pocket.reports.scribble import sheet
+from pocket.reports.xl import GUIDANCE, STEPS, refined, tellings
+from pocket.ruler.pictures import contact_sheet, sample
+from pocket.ruler.prompts import COURSE
+
+IMAGES = Path(__file__).parent.parent / "images"
+PROMPTS = (  # written down, with seeds 1 to 10, before any of the pictures was seen
+    "a lion on the beach, cartoon",
+    "a penguin in the snow, oil painting",
+    "an astronaut in space, 3d render",
+    "a sailboat at sunset, watercolor",
+    "a robot in a garden, flat design",
+    "a cactus in the mountains with a lake, pixel art",
+    "a red car at night in the city with neon lights, 3d render",
+    "a fox in the rain, pencil sketch",
+    "an owl at night, stencil linocut",
+    "a pineapple on a yellow background, cartoon",
+)
+
+TOLD = ("a lion on a white background, cartoon", "a red car in the garden, watercolor", "a castle at sunset, flat design")
+
+
+def drawn(pipe, texts, columns, name):
+    """Generate a picture for each text, with the seeds 1, 2, 3, …, and save them all as one PNG, each under its text."""
+    recipes = [sdlab.Recipe(text, seed=seed, steps=30, guidance=4.0) for seed, text in enumerate(texts, 1)]
+    titles = ["\n".join(textwrap.wrap(text, 26)) for text in texts]
+    figure = sdlab.grid([sdlab.generate(pipe, recipe).image for recipe in recipes], titles, columns=columns)
+    IMAGES.mkdir(exist_ok=True)
+    figure.savefig(IMAGES / name, dpi=110)
+    print(IMAGES / name)
+
+
+def stacks(ways, titles, columns):
+    """Pictures of the same prompts below each other, a stack under each title. `ways` are sets of pictures in −1…1, from above to below."""
+    rows = -(-len(titles) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(2 * columns, (2 * len(ways) + 0.5) * rows), layout="constrained")
+    for axis, title, stack in zip(axes.flat, titles, zip(*ways, strict=True), strict=True):
+        axis.imshow(contact_sheet(torch.stack(stack), columns=1, scale=2))
+        axis.set_title("\n".join(textwrap.wrap(title, 26)), fontsize=9)
+        axis.axis("off")
+    return figure
+
+
+def with_and_without(base, refiner, texts, columns):
+    """For each text, with the seeds 1, 2, 3, …, the picture of the base alone, and below it the one that base and refiner make together."""
+    return stacks([sample(base, texts, STEPS, GUIDANCE, seed=1), refined(base, refiner, texts, STEPS, GUIDANCE, seed=1)], texts, columns)
+
+
+def told(base, texts):
+    """The same texts and noises, a row for each, and the base told of smaller originals and of a crop in the middle."""
+    shown = {words: frame for words, frame in tellings(sdlab.native_side(base)).items() if frame[1] == frame[2]}
+    drawn_when_told = [
+        sample(base, texts, STEPS, GUIDANCE, seed=1, original_size=(original, original), crops_coords_top_left=(top, left))
+        for original, top, left in shown.values()
+    ]
+    return stacks(list(zip(*drawn_when_told, strict=True)), list(shown), len(shown))
+
+
+def main():
+    """Draw the README's prompts, those of the course, what becomes of stick drawings, what the refiner does, and what telling does."""
+    pipe = sdlab.load("pocket")
+    drawn(pipe, PROMPTS, 5, "pocket.png")
+    drawn(pipe, COURSE, 4, "course.png")
+    pipe = sdlab.load("pocket-scribble")
+    sheet(pipe, sdlab.native_side(pipe)).savefig(IMAGES / "sketches.png", dpi=110)
+    base, refiner = sdlab.load("pocket-xl")
+    with_and_without(base, refiner, list(PROMPTS), 5).savefig(IMAGES / "xl.png", dpi=110, bbox_inches="tight")
+    told(base, list(TOLD)).savefig(IMAGES / "xl-told.png", dpi=110, bbox_inches="tight")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the trained models can do, as numbers and sheets."""

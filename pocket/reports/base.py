@@ -1,0 +1,136 @@
+"""Measure a pocket pipeline: prompt accuracy by the judge, and what its autoencoder keeps. `python -m pocket.reports.base`.
+
+Pictures are made for five sets of fixed prompts with fixed seeds: in English, the same in Portuguese, things in styles that training
+never showed them in, scenes of two things, and pairs that training never showed. For each set the judge's accuracy on true pictures of
+the same scenes, and on those after a trip through the autoencoder, are the ceilings. Each share has its bootstrap interval. The Fréchet
+distance to true pictures stands beside that of true ones to each other. Writes `evaluation.json` and a sheet of each set.
+"""
+
+import hashlib
+import json
+import time
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from diffusers import StableDiffusionPipeline
+from scipy.stats import bootstrap
+
+from pocket.ruler import judge as judging
+from pocket.ruler import prompts
+from pocket.ruler.pictures import contact_sheet, drawn, sample
+from pocket.stages.autoencoder import held_out_psnr
+from pocket.stages.config import CONFIGS
+from sdlab.assets import ASSETS
+from sdlab.scratch import judge as quality
+from sdlab.system.device import pick
+
+SETS = {  # name → (prompts, seed of the first picture's noise); the first two differ in language only
+    "English": (prompts.fixed, 0),
+    "Portuguese": (partial(prompts.fixed, language="pt"), 0),
+    "unseen style": (prompts.unseen_style, 10_000),
+    "two things": (prompts.two_things, 20_000),
+    "unseen pair": (prompts.unseen_pairs, 30_000),
+}
+
+
+def interval(right):
+    """The 95% bootstrap interval of a share, from hits (n,)."""
+    found = bootstrap((right.numpy(),), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(0))
+    return [float(found.confidence_interval.low), float(found.confidence_interval.high)]
+
+
+@torch.no_grad()
+def through(vae, pictures):
+    """Pictures after a trip through the autoencoder, (B, 3, H, W) in −1…1."""
+    parts = [vae.decode(vae.encode(x.to(vae.device)).latent_dist.mean).sample.clamp(-1, 1) for x in pictures.split(64)]
+    return torch.cat(parts).cpu()
+
+
+def trained_or_shipped(folder, model=None):
+    """The pipeline to measure, in float32 on the fastest device: `model`, else the one trained in `folder`, else the shipped one."""
+    trained = folder / "diffusion" / "model"
+    return StableDiffusionPipeline.from_pretrained(model or (trained if trained.exists() else ASSETS / "pocket"), dtype=torch.float32).to(
+        pick()
+    )
+
+
+def ruler(config, folder):
+    """The judge of a configuration, on the fastest device; the program ends with the remedy where there is none."""
+    judge = judging.load(config, folder)
+    if judge is None:
+        raise SystemExit(
+            f"there is no judge for configuration {config.name!r}: train it first with python -m pocket.ruler.judge --config {config.name}"
+        )
+    return judge.to(pick())
+
+
+def kept_results(config, folder):
+    """The file of the evaluation in `folder` and what it holds; the program ends with the remedy where there is none."""
+    path = folder / "evaluation.json"
+    if not path.exists():
+        raise SystemExit(f"there is no {path}: measure the model first with python -m pocket.reports.base --config {config.name}")
+    return path, json.loads(path.read_text())
+
+
+def add(path, name, found):
+    """Put further numbers into an evaluation, rounded to four digits."""
+    results = json.loads(path.read_text())
+    results[name] = json.loads(json.dumps(found), parse_float=lambda number: round(float(number), 4))
+    path.write_text(json.dumps(results, indent=2) + "\n")
+
+
+def main(
+    config: Annotated[str, typer.Option(help="which configuration the model was trained with")] = "cpu",
+    folder: Annotated[Path, typer.Option(help="where the stages left their results")] = Path("build/pocket"),
+    model: Annotated[Path | None, typer.Option(help="the pipeline; default: the diffusion stage's, or the shipped one")] = None,
+    steps: Annotated[int, typer.Option(help="sampling steps")] = 25,
+    guidance: Annotated[float, typer.Option(help="guidance scale")] = 4.0,
+):
+    """Score a pipeline and write the numbers and the sheets beside it."""
+    config, folder = CONFIGS[config], folder / config
+    pipe, judge = trained_or_shipped(folder, model), ruler(config, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    sets = {}
+    for name, (invent, seed) in SETS.items():
+        texts, scenes = zip(*invent(config.mix), strict=True)
+        start = time.monotonic()
+        pictures = sample(pipe, list(texts), steps, guidance, config.side, seed)
+        seconds = (time.monotonic() - start) / len(texts)
+        real = drawn(scenes, config.side, seed)
+        found, true = judging.opinion(judge, pictures), judging.opinion(judge, real)
+        hits = judging.hits(found, config, scenes)
+        sets[name] = {
+            "prompts": len(texts),
+            "accuracy": {head: right.mean().item() for head, right in hits.items() if len(right)},
+            "interval": {head: interval(right) for head, right in hits.items() if len(right)},
+            "seconds_per_picture_in_batches": seconds,
+            "through_autoencoder": judging.accuracy(judging.opinion(judge, through(pipe.vae, real)), config, scenes),
+            "true": judging.accuracy(true, config, scenes),
+        }
+        if name == "English":
+            first_five = found["object"].topk(5).indices == judging.labels(config, scenes)["object"].argmax(1, keepdim=True)
+            others = judging.opinion(judge, drawn(scenes, config.side, seed + 1))["features"]
+            frechet = {
+                "model": quality.distance(found["features"], true["features"]),
+                "true": quality.distance(others, true["features"]),
+            }
+        contact_sheet(pictures[:100], 10, 128 // config.side or 1).save(folder / f"{name.lower().replace(' ', '-')}.png")
+        print(name, {head: f"{share:.0%}" for head, share in sets[name]["accuracy"].items()}, flush=True)
+    results = {
+        "judge": hashlib.sha256(judging.kept_or_trained(config, folder).read_bytes()).hexdigest()[:12],
+        "steps": steps, "guidance": guidance, "side": config.side, "sets": sets,
+        "object_top5": first_five.any(1).float().mean().item(), "frechet": frechet,
+        "autoencoder_psnr_db": held_out_psnr(pipe.vae, config),
+        "parameters": {name: sum(p.numel() for p in getattr(pipe, name).parameters()) for name in ("vae", "text_encoder", "unet")},
+    }  # fmt: skip
+    results = json.loads(json.dumps(results), parse_float=lambda number: round(float(number), 4))
+    (folder / "evaluation.json").write_text(json.dumps(results, indent=2) + "\n")
+    print(json.dumps({key: value for key, value in results.items() if key != "sets"}, indent=2))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,1 @@
+"""What models are measured with: fixed prompts, the judge, the agreement of lines."""

@@ -1,0 +1,1 @@
+"""The pocket world: sprites, scenes, captions, scribbles, and the endless stream of them."""

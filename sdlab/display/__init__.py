@@ -1,0 +1,1 @@
+"""How pictures, curves and architectures are shown."""

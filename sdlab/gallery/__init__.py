@@ -1,0 +1,1 @@
+"""What is kept of a picture: the file, and the recipe inside it."""

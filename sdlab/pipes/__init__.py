@@ -1,0 +1,1 @@
+"""Pipelines: a model's name, a recipe, and the pictures they make."""

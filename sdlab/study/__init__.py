@@ -1,0 +1,1 @@
+"""Experiments on pipelines, and what is inside them."""

@@ -1,0 +1,1 @@
+"""Trainings that stop on time, resume, and can be watched."""

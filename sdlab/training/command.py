@@ -1,0 +1,93 @@
+"""Train a DDPM from the command line: `python -m sdlab.training.command --images FOLDER`.
+
+The model, loss and sampler of notebook 10, on the course's drawings or on pictures of your own. It stops on time, resumes where it
+stopped, and leaves `model.safetensors`, `model.json` and `samples.png`. `accelerate launch --multi_gpu --num_processes 2
+-m sdlab.training.command …` runs it in two processes, on two GPUs or on a CPU.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from safetensors.torch import save_file
+
+from sdlab.display.plots import tiles
+from sdlab.scratch import ddpm, drawings, folder, sampling
+from sdlab.scratch.muon import Muon, groups
+from sdlab.scratch.unet import UNet
+from sdlab.training.run import Run
+
+
+class Loss(torch.nn.Module):
+    """The network with its loss around it, which is what Accelerate spreads over processes."""
+
+    def __init__(self, network, schedule, kind):
+        super().__init__()
+        self.network, self.schedule, self.kind = network, schedule, kind
+
+    def forward(self, x0):
+        """Pictures (B, 3, side, side) → the mean loss."""
+        loss, _ = ddpm.losses(self.network, self.schedule, x0, self.kind)
+        return loss.mean()
+
+
+def source(images, side, batch, run):
+    """A function from a seed to endless batches: of the drawings, or of a folder's pictures, the bad ones listed in `skipped.txt`."""
+    if images is None:
+        drawings.originals(side)  # refuses a side that the drawings do not have
+        return lambda seed: (x for x, _ in drawings.batches(batch, side, seed))
+    pictures, skipped = folder.load(images, side)
+    run.accelerator.print(f"{len(pictures):,} pictures from {images}, {len(skipped)} left out")
+    if skipped and run.accelerator.is_main_process:
+        (run.folder / "skipped.txt").write_text("".join(f"{path}: {reason}\n" for path, reason in skipped))
+        print(f"{run.folder / 'skipped.txt'} says which and why")
+    return lambda seed: folder.batches(pictures, batch, seed)
+
+
+def main(
+    images: Annotated[Path | None, typer.Option(help="a folder of pictures; default: the course's drawings")] = None,
+    out: Annotated[Path, typer.Option(help="where checkpoints and results go")] = Path("build/ddpm"),
+    side: Annotated[int, typer.Option(help="pixels, a multiple of 4")] = 16,
+    minutes: Annotated[float, typer.Option(help="how long to train in all, resumed parts included")] = 2.5,
+    batch: Annotated[int, typer.Option(help="pictures a step and process")] = 64,
+    lr: Annotated[float, typer.Option(help="the peak learning rate")] = 2e-3,
+    levels: Annotated[int, typer.Option(help="T, how many noise levels")] = 512,
+    target: Annotated[str, typer.Option(help="what is predicted: eps, x0 or v")] = "v",
+    width: Annotated[int, typer.Option(help="channels at full size, a multiple of 8; three and four times as many below")] = 32,
+    seed: Annotated[int, typer.Option(help="of the start, the data and the noise")] = 0,
+):
+    """Train, resuming from the last checkpoint in `out` if there is one, and draw 64 samples."""
+    if side % 4:
+        raise typer.BadParameter(f"side is {side}: it must be a multiple of 4, because the U-Net halves it twice")
+    if width < 8 or width % 8:
+        raise typer.BadParameter(f"width is {width}: it must be a multiple of 8, because channels are normalized in eight groups")
+    if target not in ddpm.TARGETS:
+        raise typer.BadParameter(f"target is {target!r}: choose one of {', '.join(ddpm.TARGETS)}")
+    run = Run(out.name, out.parent, minutes, lr, seed, precision="bf16" if torch.cuda.is_available() else "no")
+    try:
+        batches = source(images, side, batch, run)
+    except (FileNotFoundError, ValueError) as error:
+        raise typer.BadParameter(str(error)) from error
+    torch.manual_seed(seed)
+    sizes = {"channels": 3, "widths": (width, 3 * width, 4 * width)}
+    loss = Loss(UNet(**sizes), ddpm.cosine(levels), target).to(run.device, memory_format=torch.channels_last)
+    model, optimizer, average = run.begin(loss, Muon(groups(loss), lr=lr))
+    pictures = batches(run.own_seed)
+    for _ in run.steps(optimizer, batch):
+        run.update(model(next(pictures).to(run.device)))
+    if run.accelerator.is_main_process:
+        average.copy_to(loss.parameters())
+        save_file({name: value.contiguous() for name, value in loss.network.state_dict().items()}, out / "model.safetensors")
+        (out / "model.json").write_text(json.dumps({**sizes, "levels": levels, "target": target, "side": side}) + "\n")
+        denoise = sampling.denoiser(loss.network.eval(), loss.schedule, target)
+        noise = torch.randn(64, 3, side, side, generator=torch.Generator().manual_seed(seed)).to(run.device)
+        drawn = sampling.last(sampling.ddim(denoise, loss.schedule, noise, sampling.spaced(loss.schedule, 50), eta=1.0))
+        tiles(drawn, columns=16).save(out / "samples.png")
+        print(f"{run.samples:,} pictures in {run.spent:.1f} minutes; 64 samples in {out / 'samples.png'}")
+    run.accelerator.end_training()
+
+
+if __name__ == "__main__":
+    typer.run(main)

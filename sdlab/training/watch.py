@@ -1,0 +1,132 @@
+"""Watch a model being trained in a notebook: its loss at each noise level, and samples that grow from the same noise."""
+
+import os
+import time
+from dataclasses import dataclass, field
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from sdlab.display.plots import STYLE, tiled
+
+BINS = 16  # groups of noise levels whose losses are averaged
+SHOWN = 12  # samples a row
+
+
+@dataclass
+class History:
+    """What happened while training, for later plots.
+
+    `seconds`, `losses`: one entry a step, looks not counted. `by_level`: the mean loss in `BINS` groups of levels between two looks.
+    `samples`: the pictures of each look, (n, 3, h, w). `looked`: the second of each look.
+    """
+
+    levels: int
+    seconds: list = field(default_factory=list)
+    losses: list = field(default_factory=list)
+    by_level: list = field(default_factory=list)
+    samples: list = field(default_factory=list)
+    looked: list = field(default_factory=list)
+
+    def figure(self):
+        """The loss over time, the loss by noise level at each look, and the samples of each look, in one figure."""
+        rows = len(self.samples)
+        with plt.rc_context(STYLE):
+            figure = plt.figure(figsize=(9, 2.8 + 0.75 * rows), layout="constrained")
+            grid = figure.add_gridspec(1 + rows, 2, height_ratios=[2.6, *[0.75] * rows])
+            over_time, over_levels = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
+            over_time.plot(self.seconds, self.losses, linewidth=0.4, alpha=0.4)
+            over_time.plot(self.seconds, _smooth(self.losses), linewidth=1.5, color="C0")
+            over_time.set(xlabel="seconds of training", ylabel="loss", yscale="log")
+            middles = (np.arange(BINS) + 0.5) * self.levels / BINS
+            for look, (second, losses) in enumerate(zip(self.looked, self.by_level, strict=True)):
+                shade = plt.cm.viridis_r(0.1 + 0.9 * look / max(len(self.looked) - 1, 1))
+                over_levels.plot(middles, losses, color=shade, label=f"{second:.0f} s")
+            over_levels.set(xlabel="noise level t", ylabel="loss", yscale="log")
+            for axis in (over_time, over_levels):
+                axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                axis.yaxis.set_major_formatter("{x:g}")
+                axis.yaxis.set_minor_formatter(NullFormatter())
+            over_levels.legend(fontsize=7, frameon=False, ncols=2)
+            for row, (second, pictures) in enumerate(zip(self.looked, self.samples, strict=False)):
+                axis = figure.add_subplot(grid[1 + row, :])
+                axis.imshow(tiled(pictures[:SHOWN], SHOWN), interpolation="nearest")
+                axis.set_yticks([axis.get_ylim()[0] / 2], [f"{second:.0f} s"])
+                axis.set_xticks([])
+                axis.tick_params(length=0)
+                axis.spines[:].set_visible(False)
+        plt.close(figure)
+        return figure
+
+
+def _smooth(values, half_life=8):
+    """An exponential moving average."""
+    keep, smooth = 0.5 ** (1 / half_life), []
+    for value in values:
+        smooth.append(value if not smooth else keep * smooth[-1] + (1 - keep) * value)
+    return smooth
+
+
+def _shortened(seconds):
+    return min(seconds, float(os.environ.get("SDLAB_REHEARSAL", "inf")))
+
+
+def timed(training, seconds, optimizer):
+    """Run a training generator for `seconds`; what the caller does between the steps is not counted.
+
+    The learning rate falls to a tenth over the second half of the time. `SDLAB_REHEARSAL=5` in the environment cuts every training
+    to five seconds: enough to see that a notebook runs, not to learn anything.
+
+    Yields:
+        The seconds spent so far, and what `training` yields.
+    """
+    seconds = _shortened(seconds)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    spent, start = 0.0, time.perf_counter()
+    for step in training:
+        spent += time.perf_counter() - start
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * min(1, 1 - 1.8 * (min(spent / seconds, 1) - 0.5))
+        yield spent, step
+        if spent >= seconds:
+            return
+        start = time.perf_counter()
+
+
+def watch(training, seconds, levels, optimizer, sample=None, looks=5):
+    """Train for `seconds` as `timed` does, and show how it goes.
+
+    Args:
+        training: yields losses (B,) and levels (B,) after every step, as `sdlab.scratch.ddpm.train` does.
+        seconds: how long to train; the looks come on top.
+        levels: T, the number of noise levels.
+        optimizer: the one that `training` uses.
+        sample: called without arguments at every look, gives pictures (n, channels, h, w); None for no pictures.
+        looks: how often to look, the last time at the end. Each is twice as late as the one before.
+
+    Returns:
+        The `History`.
+    """
+    from IPython.display import display
+
+    history, shown = History(levels), display(display_id=True)
+    ahead = [2.0**-i for i in reversed(range(looks))]  # as shares of the time
+    end = _shortened(seconds)
+    sums, counts = np.zeros(BINS), np.zeros(BINS)
+    for spent, (losses, t) in timed(training, seconds, optimizer):
+        groups = (t.cpu().numpy() * BINS) // levels
+        np.add.at(sums, groups, losses.cpu().numpy())
+        np.add.at(counts, groups, 1)
+        history.seconds.append(spent)
+        history.losses.append(losses.mean().item())
+        if spent >= ahead[0] * end:
+            ahead.pop(0)
+            history.by_level.append(np.divide(sums, counts, out=np.full(BINS, np.nan), where=counts > 0))
+            history.looked.append(spent)
+            if sample:
+                history.samples.append(sample())
+            sums[:], counts[:] = 0, 0
+            if shown:  # there is nothing to show on outside a notebook
+                shown.update(history.figure())
+    return history

@@ -1,0 +1,72 @@
+"""The notebooks are what their scripts say, and every exercise can be failed and passed."""
+
+import re
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from docs.tools.derive import NOTEBOOKS, SCRIPTS, colab_cells, derive, repository, text_of
+
+ALL = sorted(SCRIPTS.glob("[0-9]*.py"))
+
+
+@pytest.mark.parametrize("script", ALL, ids=lambda p: p.stem)
+def test_a_notebook_is_what_its_script_gives(script):
+    stored = NOTEBOOKS / f"{script.stem}.ipynb"
+    assert stored.exists(), f"{stored.name} is missing: run make notebooks"
+    assert stored.read_text() == text_of(derive(script, remote=repository())), (
+        f"{stored.name} is not what its script gives: run make notebooks"
+    )
+
+
+def test_no_notebook_is_without_a_script():
+    assert {p.stem for p in NOTEBOOKS.glob("*.ipynb")} == {p.stem for p in ALL}
+
+
+@pytest.mark.parametrize("script", ALL, ids=lambda p: p.stem)
+def test_notebooks_hold_no_outputs_and_no_widgets(script):
+    notebook = nbformat.read(NOTEBOOKS / f"{script.stem}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert "widgets" not in notebook.metadata
+    assert not [c for c in notebook.cells if c.get("outputs") or c.get("execution_count")]
+
+
+@pytest.mark.parametrize("script", ALL, ids=lambda p: p.stem)
+def test_students_get_the_stub_and_teachers_the_solution(script):
+    student, solved = derive(script), derive(script, solved=True)
+    tags = (
+        {tag for c in student.cells for tag in c.metadata.get("tags", [])},
+        {tag for c in solved.cells for tag in c.metadata.get("tags", [])},
+    )
+    assert [t - {"cover"} for t in tags] == [{"stub"}, {"solution"}]
+    assert len(student.cells) == len(solved.cells)
+
+
+@pytest.mark.parametrize("script", ALL, ids=lambda p: p.stem)
+def test_the_students_notebook_runs_and_its_stub_gets_a_hint(script, tmp_path, monkeypatch):
+    monkeypatch.delenv("SDLAB_STRICT", raising=False)
+    monkeypatch.setenv("SDLAB_REHEARSAL", "2")  # here the stubs are tested; the solved notebooks train in earnest
+    notebook = derive(script)
+    NotebookClient(notebook, timeout=900, resources={"metadata": {"path": tmp_path}}).execute()
+    said = "".join(o.get("text", "") for c in notebook.cells for o in c.get("outputs", []) if o.get("name") == "stdout")
+    checks = sum("sdlab.exercise(" in c.source for c in notebook.cells if c.cell_type == "code")
+    hints = re.findall(r"✗ .+: not yet\. (.+)", said)
+    assert len(hints) == checks >= 1
+    assert all(len(hint) > 20 for hint in hints)
+    assert "✓" not in said
+
+
+@pytest.mark.parametrize("script", ALL, ids=lambda p: p.stem)
+def test_code_cells_are_short(script):
+    for cell in derive(script, solved=True).cells:
+        if cell.cell_type == "code":
+            code = [line for line in cell.source.splitlines() if line.strip() and not line.strip().startswith(("#", "import", "from"))]
+            assert len(code) <= 20, f"this cell has {len(code)} lines:\n{cell.source}"
+
+
+def test_a_colab_badge_needs_a_known_repository():
+    badge, install = colab_cells("00_first_image", "someone/lab")
+    assert "colab.research.google.com/github/someone/lab/blob/main/notebooks/00_first_image.ipynb" in badge.source
+    assert "git+https://github.com/someone/lab" in install.source
+    assert len(derive(ALL[0], remote="someone/lab").cells) == len(derive(ALL[0]).cells) + 2

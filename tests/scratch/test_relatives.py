@@ -1,0 +1,142 @@
+"""Flow matching and consistency distillation, on data whose answers are known."""
+
+import copy
+import json
+
+import pytest
+import torch
+
+from sdlab.scratch import ddpm, relatives, sampling
+from sdlab.scratch import judge as quality
+from sdlab.scratch.unet import UNet
+
+POINTS = torch.tensor([[-0.9, 0.2], [0.8, 0.7], [0.1, -0.8]], dtype=torch.float64)
+
+
+def straight(points):
+    """The velocity field of all straight paths between `points` and noise: (x − E[x0 | x]) / t."""
+
+    def velocity(x, t):
+        distance = (x[:, None] - (1 - t) * points).square().sum(-1)
+        guess = torch.softmax(-distance / (2 * t**2), 1) @ points
+        return (x - guess) / t
+
+    return velocity
+
+
+def test_following_the_true_field_ends_at_the_data():
+    x = torch.randn(200, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    *_, end = relatives.follow(straight(POINTS), x, 200)
+    which = torch.cdist(end, POINTS).min(1)
+    assert which.values.max() < 0.02
+    assert torch.bincount(which.indices).min() > 40  # every point gets its share
+
+
+def test_one_step_is_enough_where_there_is_one_picture():
+    x = torch.randn(50, 2, dtype=torch.float64)
+    *_, end = relatives.follow(straight(POINTS[:1]), x, 1)
+    assert torch.allclose(end, POINTS[:1].expand(50, 2))
+
+
+def test_training_finds_the_velocity_of_known_paths():
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 2, bias=False)  # for one picture at 0 the field at x is x / t, which is linear in x
+
+    class AtOne(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = model
+
+        def forward(self, x, clock):
+            return self.inner(x) * (relatives.CLOCK / clock)[:, None]
+
+    field = AtOne()
+    optimizer = torch.optim.Adam(field.parameters(), 0.03)
+    training = relatives.train_flow_matching(field, iter([torch.zeros(256, 2)] * 300), optimizer)
+    for losses, clock in training:
+        assert losses.shape == clock.shape == (256,)
+        assert 0 <= clock.min() <= clock.max() < relatives.CLOCK
+    assert torch.allclose(model.weight, torch.eye(2), atol=0.02)
+    assert torch.allclose(relatives.velocity_of(field)(torch.ones(1, 2), 0.5), torch.full((1, 2), 2.0), atol=0.1)
+
+
+def test_a_straight_path_has_bend_1_and_a_half_circle_half_pi():
+    ends = torch.stack([torch.zeros(3, 2), torch.ones(3, 2)])
+    assert relatives.bend(ends) == pytest.approx(1)
+    angle = torch.linspace(0, torch.pi, 200)
+    assert relatives.bend(torch.stack([angle.cos(), angle.sin()], 1)[:, None]) == pytest.approx(torch.pi / 2, rel=1e-3)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_jumping_with_the_true_answer_ends_at_the_data(steps):
+    schedule = ddpm.cosine(64)
+    denoise = sampling.ideal(POINTS[:1], schedule)
+    ends = list(relatives.jump(denoise, schedule, torch.randn(20, 2, dtype=torch.float64), sampling.spaced(schedule, steps)))
+    assert len(ends) == steps
+    assert torch.allclose(ends[-1], POINTS[:1].expand(20, 2))
+
+
+def test_a_student_that_knows_every_end_has_nothing_to_learn():
+    """Where there is one picture, every path ends there; the network that says so is consistent."""
+    schedule, picture = ddpm.cosine(64), torch.full((1, 3, 8, 8), 0.4)
+
+    class Knows(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.shift = torch.nn.Parameter(torch.zeros(()))
+
+        def forward(self, xt, t):
+            return picture.expand_as(xt) + self.shift
+
+    student = Knows()
+    optimizer = torch.optim.SGD(student.parameters(), 0.1)
+    teacher = sampling.ideal(picture, schedule)
+    levels = sampling.spaced(schedule, 8)
+    stage = relatives.distil(
+        student, ddpm.Average(student, 0.9), teacher, schedule, levels, iter([picture.repeat(32, 1, 1, 1)] * 2), optimizer, "x0"
+    )
+    losses, t = next(stage)
+    assert losses.max() < 1e-10
+    assert set(t.tolist()) <= set(levels)
+    with torch.no_grad():
+        student.shift.fill_(0.3)
+    assert next(stage)[0].max() > 0.05
+    assert student.shift < 0.3  # pulled back to what the teacher says
+
+
+def test_distilling_moves_every_parameter_of_the_student_and_none_of_the_teacher():
+    torch.manual_seed(0)
+    schedule, student = ddpm.cosine(32), UNet(widths=(8, 8, 8))
+    before, frozen = copy.deepcopy(student), copy.deepcopy(student)
+    teacher = sampling.denoiser(frozen, schedule, "v")
+    stage = relatives.distil(
+        student, ddpm.Average(student, 0.9), teacher, schedule, sampling.spaced(schedule, 8), iter([torch.randn(4, 3, 8, 8)] * 3),
+        torch.optim.Adam(student.parameters(), 1e-2),
+    )  # fmt: skip
+    for _ in stage:
+        pass
+    assert all(torch.equal(a, b) for a, b in zip(frozen.parameters(), before.parameters(), strict=True))
+    assert all((a != b).any() for a, b in zip(student.parameters(), before.parameters(), strict=True))
+
+
+def test_the_networks_that_came_with_the_course_draw_what_they_were_taught():
+    torch.manual_seed(0)
+    schedule, noise = ddpm.cosine(512), torch.randn(96, 3, 16, 16)
+    denoise = sampling.denoiser(relatives.trained("diffusion"), schedule, "v")
+    drawn = sampling.last(sampling.ddim(denoise, schedule, noise, sampling.spaced(schedule, 50), eta=1.0))
+    flowed = sampling.last(relatives.follow(relatives.velocity_of(relatives.trained("flow matching")), noise, 50))
+    assert quality.recognised(drawn) > 0.85
+    assert quality.recognised(flowed) > 0.85
+
+
+def test_what_notebook_13_says_of_the_long_race_is_in_its_table():
+    rows = {row["name"]: row for row in json.loads((relatives.SHIPPED / "table.json").read_text())["table"]}
+    best = rows["diffusion, 50 steps"]
+    order = [rows[name]["recognised"] for name in ("diffusion, 50 steps", "GAN", "VAE", "flow")]
+    assert order == sorted(order, reverse=True)
+    assert best["recognised"] == max(row["recognised"] for row in rows.values())
+    assert best["found"] == 60 > rows["GAN"]["found"]
+    assert rows["flow"]["pictures seen"] == min(row["pictures seen"] for row in rows.values())
+    assert rows["diffusion, 1 step"]["recognised"] == rows["flow matching, 1 step"]["recognised"] == 0
+    assert rows["consistency, 1 jump"]["recognised"] > 0.3
+    assert rows["consistency, 4 jumps"]["ms"] < 0.2 * best["ms"]

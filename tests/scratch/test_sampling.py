@@ -1,0 +1,208 @@
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler
+
+from sdlab.scratch import ddpm, sampling
+from sdlab.scratch.sampling import last
+
+F64 = torch.float64
+DATA = torch.tensor([[1.0, 0.5], [-0.8, 0.9], [0.1, -1.0], [-0.5, -0.4], [0.9, -0.7]], dtype=F64)
+SD = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+
+
+def ideal(schedule, data=DATA):
+    return sampling.ideal(data, schedule)
+
+
+def ideal_over_sigmas(data=DATA):
+    """The same for data that keeps its size: (x, sigma) → x0."""
+
+    def denoise(x, sigma):
+        distance = ((x[:, None] - data.to(x)) ** 2).sum(-1)
+        return torch.softmax(-distance / (2 * sigma**2), 1) @ data.to(x)
+
+    return denoise
+
+
+def start(count=64, seed=0):
+    return torch.randn(count, 2, dtype=F64, generator=torch.Generator().manual_seed(seed))
+
+
+def nearest(x):
+    return torch.cdist(x, DATA).min(1)
+
+
+def karras(steps, largest=40.0, smallest=0.005, rho=7.0):
+    ramp = torch.linspace(largest ** (1 / rho), smallest ** (1 / rho), steps, dtype=F64) ** rho
+    return torch.cat([ramp, torch.zeros(1, dtype=F64)])
+
+
+ALL = {
+    "ancestral": lambda s, x: sampling.ancestral(ideal(s), s, x, generator=torch.Generator().manual_seed(1)),
+    "ddim": lambda s, x: sampling.ddim(ideal(s), s, x, sampling.spaced(s, 50)),
+    "ddim with noise": lambda s, x: sampling.ddim(
+        ideal(s), s, x, sampling.spaced(s, 50), eta=1.0, generator=torch.Generator().manual_seed(1)
+    ),
+    "euler": lambda s, x: sampling.euler(ideal_over_sigmas(), x * 40, karras(60)),
+    "heun": lambda s, x: sampling.heun(ideal_over_sigmas(), x * 40, karras(30)),
+    "dpm++ 2m": lambda s, x: sampling.dpmpp_2m(ideal_over_sigmas(), x * 40, karras(30)),
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_ideal_denoiser_gives_back_the_data(name):
+    found = last(ALL[name](ddpm.linear(), start(200)))
+    distance, which = nearest(found)
+    assert distance.quantile(0.98) < 0.02
+    assert len(set(which.tolist())) == len(DATA)  # every point of the data set is found
+
+
+def test_ancestral_is_diffusers_ddpm():
+    scheduler = DDPMScheduler(num_train_timesteps=50, clip_sample=False, **SD)
+    schedule = ddpm.Schedule(scheduler.betas.double())
+    scheduler.alphas_cumprod, scheduler.one = schedule.abar, torch.tensor(1.0, dtype=F64)
+    scheduler.betas, scheduler.alphas = schedule.betas, 1 - schedule.betas
+    scheduler.set_timesteps(50)
+    denoise, x = ideal(schedule), start()
+    theirs, generator = x, torch.Generator().manual_seed(3)
+    ours = sampling.ancestral(denoise, schedule, x, generator=torch.Generator().manual_seed(3))
+    for t in scheduler.timesteps:
+        level = torch.full((64,), int(t))
+        eps = ddpm.as_eps(schedule, denoise(theirs, level), theirs, level)
+        theirs = scheduler.step(eps, t, theirs, generator=generator).prev_sample
+        assert torch.allclose(next(ours), theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.4, 1.0])
+def test_ddim_is_diffusers_ddim(eta):
+    scheduler = DDIMScheduler(clip_sample=False, timestep_spacing="trailing", set_alpha_to_one=True, **SD)
+    schedule = ddpm.Schedule(scheduler.betas.double())
+    scheduler.alphas_cumprod = schedule.abar
+    scheduler.set_timesteps(20)
+    assert scheduler.timesteps.tolist() == sampling.spaced(schedule, 20)
+    denoise, x = ideal(schedule), start()
+    theirs, generator = x, torch.Generator().manual_seed(3)
+    ours = sampling.ddim(denoise, schedule, x, sampling.spaced(schedule, 20), eta, torch.Generator().manual_seed(3))
+    for t in scheduler.timesteps:
+        level = torch.full((64,), int(t))
+        eps = ddpm.as_eps(schedule, denoise(theirs, level), theirs, level)
+        theirs = scheduler.step(eps, t, theirs, eta=eta, generator=generator).prev_sample
+        assert torch.allclose(next(ours), theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (sampling.euler, EulerDiscreteScheduler(**SD)),
+        (sampling.heun, HeunDiscreteScheduler(**SD)),
+        (sampling.dpmpp_2m, DPMSolverMultistepScheduler(**SD, use_karras_sigmas=True, final_sigmas_type="zero", lower_order_final=False)),
+    ],
+    ids=["euler", "heun", "dpm++ 2m"],
+)
+def test_ode_samplers_are_those_of_diffusers(ours, theirs):
+    theirs.set_timesteps(12)
+    sigmas = theirs.sigmas.double()
+    variance_preserving = isinstance(theirs, DPMSolverMultistepScheduler)
+    denoise = ideal_over_sigmas()
+    distinct = [sigmas[0], *(s for before, s in pairwise(sigmas) if s != before)]
+    x = start() * sigmas[0]
+    expected = last(ours(denoise, x, distinct))
+    scale = (1 + sigmas[0] ** 2).sqrt() if variance_preserving else 1.0
+    found, theirs.timesteps = x / scale, theirs.timesteps
+    for i, t in enumerate(theirs.timesteps):
+        sigma = sigmas[i]
+        shrink = (1 + sigma**2).sqrt() if variance_preserving else 1.0
+        if not variance_preserving:
+            theirs.scale_model_input(found, t)
+        noisy = found * shrink
+        eps = (noisy - denoise(noisy, sigma)) / sigma
+        found = theirs.step(eps, t, found).prev_sample.double()
+    assert torch.allclose(found, expected, atol=2e-4 if variance_preserving else 1e-5)
+
+
+def test_ddim_without_noise_is_deterministic_and_its_inversion_returns():
+    schedule = ddpm.linear(1000)
+    x0 = DATA.repeat(6, 1) + 0.05 * start(30)
+    broad = ideal(schedule, x0)
+    rising = list(range(20, 1000, 1))
+    near = ddpm.q_sample(schedule, x0, torch.full((30,), 20), start(30, seed=5))
+    noise = last(sampling.ddim_inverse(broad, schedule, near, rising))
+    levels = rising[::-1]
+    once = last(x for x, level in zip(sampling.ddim(broad, schedule, noise, levels), levels[1:], strict=False))
+    twice = last(x for x, level in zip(sampling.ddim(broad, schedule, noise, levels), levels[1:], strict=False))
+    assert torch.equal(once, twice)
+    assert (once - near).norm() / near.norm() < 0.03
+    assert noise.std() == pytest.approx(1.0, abs=0.25)
+
+
+def test_noise_left_out_of_ddpm_costs_diversity():
+    schedule, x = ddpm.linear(), start(400)
+    narrow = DATA * 0.15  # neighbours merge for a sampler that goes to the mean
+    with_noise = last(sampling.ancestral(ideal(schedule, narrow), schedule, x, generator=torch.Generator().manual_seed(1)))
+    without = last(sampling.ancestral(ideal(schedule, narrow), schedule, x, noise=False))
+    spread = [len(torch.cdist(found, narrow).argmin(1).unique()) for found in (with_noise, without)]
+    assert spread[0] == len(DATA)
+    assert spread[1] <= spread[0]
+    assert without.std() < with_noise.std()
+
+
+def test_guidance_zero_is_unconditional_one_conditional_two_past_it():
+    a, b, x = ideal_over_sigmas(DATA[:2]), ideal_over_sigmas(DATA), start()
+    sigma = torch.tensor(2.0, dtype=F64)
+    assert torch.allclose(sampling.guided(a, b, 0.0)(x, sigma), b(x, sigma))
+    assert torch.allclose(sampling.guided(a, b, 1.0)(x, sigma), a(x, sigma))
+    assert torch.allclose(sampling.guided(a, b, 2.0)(x, sigma) - a(x, sigma), a(x, sigma) - b(x, sigma))
+
+
+def test_a_denoiser_over_levels_works_over_sigmas():
+    schedule = ddpm.scaled_linear()
+    x = start() * 3
+    for level in (50, 400, 900):
+        sigma = schedule.sigmas[level]
+        ours = sampling.on_sigmas(ideal(schedule), schedule)(x, sigma)
+        assert torch.allclose(ours, ideal_over_sigmas()(x, sigma), atol=1e-9)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 50, 1000])
+def test_spaced_levels_fall_from_the_last(steps):
+    levels = sampling.spaced(ddpm.linear(), steps)
+    assert len(levels) == steps
+    assert levels[0] == 999
+    assert all(a > b for a, b in pairwise(levels))
+    assert levels[-1] == math.ceil(1000 / steps) - 1 or abs(levels[-1] - (1000 / steps - 1)) <= 1
+
+
+def test_too_many_levels_are_refused():
+    with pytest.raises(ValueError, match="steps is 2000: it must lie between 1 and 1000"):
+        sampling.spaced(ddpm.linear(), 2000)
+
+
+@pytest.mark.parametrize("rescale", [0.3, 1.0])
+def test_rescaled_guidance_is_that_of_diffusers(rescale):
+    from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
+
+    told, plain = torch.randn(2, 3, 4, 8, 8, dtype=F64)
+    ours = sampling.guided(lambda x, t: told, lambda x, t: plain, 5.0, rescale)(told, 0)
+    theirs = rescale_noise_cfg(plain + 5.0 * (told - plain), told, guidance_rescale=rescale)
+    assert torch.allclose(ours, theirs)
+
+
+@pytest.mark.parametrize("kind", ["eps", "x0", "v"])
+def test_a_network_that_knows_its_target_is_a_perfect_denoiser(kind):
+    schedule, t = ddpm.cosine(100), torch.randint(0, 99, (30,), generator=torch.Generator().manual_seed(0))
+    x0, eps = DATA.repeat(6, 1) * 0.9, start(30)
+    xt = ddpm.q_sample(schedule, x0, t, eps)
+    knowing = sampling.denoiser(lambda x, t: ddpm.target(kind, schedule, x0, eps, t), schedule, kind)
+    assert torch.allclose(knowing(xt, t), x0, atol=1e-9)
+
+
+def test_a_denoiser_passes_the_condition_on_and_clamps():
+    schedule, x, t = ddpm.cosine(100), torch.zeros(3, 2, dtype=F64), torch.tensor([50, 50, 50])
+    wanted = torch.tensor([[3.0], [-0.5], [-2.0]], dtype=F64)
+    by_condition = sampling.denoiser(lambda x, t, c: c.expand_as(x), schedule, "x0", wanted)
+    assert by_condition(x, t)[:, 0].tolist() == [1.0, -0.5, -1.0]
+    free = sampling.denoiser(lambda x, t, c: c.expand_as(x), schedule, "x0", wanted, clamp=False)
+    assert free(x, t)[:, 0].tolist() == [3.0, -0.5, -2.0]
