@@ -13,13 +13,12 @@ import torch
 import typer
 from safetensors.torch import save_file
 
-from sdlab.scratch import ddpm, drawings, relatives, rivals, sampling
-from sdlab.scratch import judge as quality
+from sdlab.scratch import ddpm, drawings, judge, relatives, rivals, sampling
 from sdlab.scratch.muon import Muon, groups
 from sdlab.scratch.relatives import SHIPPED
 from sdlab.scratch.unet import UNet
 from sdlab.system.device import describe
-from sdlab.training.watch import timed
+from sdlab.training.watch import train_for
 
 BATCH, COUNT = 64, 512
 
@@ -31,11 +30,11 @@ def pictures():
 
 def spend(training, seconds, optimizer):
     """Train for so long; the number of pictures seen."""
-    return BATCH * sum(1 for _ in timed(training, seconds, optimizer))
+    return BATCH * sum(1 for _ in train_for(training, seconds, optimizer))
 
 
 def keep(network, name):
-    """Write the weights in half precision to where `sdlab.scratch.relatives.trained` finds them."""
+    """Write the weights in half precision to where `sdlab.scratch.relatives.load_trained` finds them."""
     SHIPPED.mkdir(parents=True, exist_ok=True)
     save_file({key: value.half().contiguous() for key, value in network.state_dict().items()}, SHIPPED / f"{name}.safetensors")
 
@@ -61,7 +60,7 @@ def contestants(seconds):
     keep(average.model, "diffusion")
     teacher = sampling.denoiser(average.model, schedule, "v")
     for steps in (1, 8, 50):
-        levels = sampling.spaced(schedule, steps)
+        levels = sampling.space_levels(schedule, steps)
         yield (
             f"diffusion, {steps} steps",
             seen,
@@ -79,7 +78,7 @@ def contestants(seconds):
 
     student = copy.deepcopy(average.model).requires_grad_(True)
     memory, optimizer = ddpm.Average(student, 0.95), Muon(groups(student), lr=1e-3)
-    stage = relatives.distil(student, memory, teacher, schedule, sampling.spaced(schedule, 16), pictures(), optimizer)
+    stage = relatives.distil(student, memory, teacher, schedule, sampling.space_levels(schedule, 16), pictures(), optimizer)
     seen = spend(stage, seconds, optimizer)
     told = sampling.denoiser(memory.model, schedule, "v")
     for levels in ([511], [511, 383, 255, 127]):
@@ -101,7 +100,7 @@ def main(minutes: Annotated[float, typer.Option(help="of training, for each")] =
         cost = 1000 * (time.perf_counter() - start) / COUNT
         table.append({
             "name": name.replace(" 1 steps", " 1 step").replace(" 1 jumps", " 1 jump"), "pictures seen": seen,
-            "recognised": round(quality.recognised(x), 4), "found": quality.found(x), "frechet": round(quality.frechet(x, real), 1),
+            "recognised": round(judge.recognition(x), 4), "found": judge.coverage(x), "frechet": round(judge.frechet(x, real), 1),
             "evaluations": evaluations, "ms": round(cost, 2),
         })  # fmt: skip
         print(table[-1], flush=True)

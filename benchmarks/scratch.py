@@ -22,8 +22,7 @@ from unittest.mock import MagicMock
 import torch
 import typer
 
-from sdlab.scratch import ddpm, drawings, sampling
-from sdlab.scratch import judge as quality
+from sdlab.scratch import ddpm, drawings, judge, sampling
 from sdlab.scratch.muon import Muon, groups
 from sdlab.scratch.unet import UNet
 from sdlab.system.device import describe
@@ -47,7 +46,7 @@ class Ours:
     def sample(self, network, count):
         """`count` pictures in −1…1."""
         denoise, noise = sampling.denoiser(network, self.schedule, "v"), torch.randn(count, 3, SIDE, SIDE)
-        return sampling.last(sampling.ddim(denoise, self.schedule, noise, sampling.spaced(self.schedule, 50), eta=1.0))
+        return sampling.last(sampling.ddim(denoise, self.schedule, noise, sampling.space_levels(self.schedule, 50), eta=1.0))
 
 
 class Lucidrains:
@@ -122,7 +121,7 @@ class Training:
     @torch.no_grad()
     def look(self, level, count=96):
         """Draw, and note the second at which the share recognised first reaches `level`."""
-        share = quality.recognised(self.rival.sample(self.average.model.eval(), count))
+        share = judge.recognition(self.rival.sample(self.average.model.eval(), count))
         self.best = max(self.best, share)
         if self.reached is None and share >= level:
             self.reached = self.seconds

@@ -1,6 +1,6 @@
 """The public names, and where each lives: `sdlab` loads a name from its room when it is first used."""
 
-from .display.plots import animation as animation
+from .display.plots import animate as animate
 from .display.plots import film_strip as film_strip
 from .display.plots import grid as grid
 from .display.plots import preview as preview
@@ -18,5 +18,5 @@ from .pipes.models import load as load
 from .pipes.models import native_side as native_side
 from .pipes.recipe import Recipe as Recipe
 from .system.device import describe as describe
-from .training.watch import timed as timed
+from .training.watch import train_for as train_for
 from .training.watch import watch as watch

@@ -11,7 +11,7 @@ import torch
 
 import sdlab
 from pocket.reports.scribble import sheet
-from pocket.reports.xl import GUIDANCE, STEPS, refined, tellings
+from pocket.reports.xl import GUIDANCE, STEPS, refine, tellings
 from pocket.ruler.pictures import contact_sheet, sample
 from pocket.ruler.prompts import COURSE
 
@@ -32,7 +32,7 @@ PROMPTS = (  # written down, with seeds 1 to 10, before any of the pictures was 
 TOLD = ("a lion on a white background, cartoon", "a red car in the garden, watercolor", "a castle at sunset, flat design")
 
 
-def drawn(pipe, texts, columns, name):
+def save_pictures(pipe, texts, columns, name):
     """Generate a picture for each text, with the seeds 1, 2, 3, …, and save them all as one PNG, each under its text."""
     recipes = [sdlab.Recipe(text, seed=seed, steps=30, guidance=4.0) for seed, text in enumerate(texts, 1)]
     titles = ["\n".join(textwrap.wrap(text, 26)) for text in texts]
@@ -55,10 +55,10 @@ def stacks(ways, titles, columns):
 
 def with_and_without(base, refiner, texts, columns):
     """For each text, with the seeds 1, 2, 3, …, the picture of the base alone, and below it the one that base and refiner make together."""
-    return stacks([sample(base, texts, STEPS, GUIDANCE, seed=1), refined(base, refiner, texts, STEPS, GUIDANCE, seed=1)], texts, columns)
+    return stacks([sample(base, texts, STEPS, GUIDANCE, seed=1), refine(base, refiner, texts, STEPS, GUIDANCE, seed=1)], texts, columns)
 
 
-def told(base, texts):
+def draw_tellings(base, texts):
     """The same texts and noises, a row for each, and the base told of smaller originals and of a crop in the middle."""
     shown = {words: frame for words, frame in tellings(sdlab.native_side(base)).items() if frame[1] == frame[2]}
     drawn_when_told = [
@@ -71,13 +71,13 @@ def told(base, texts):
 def main():
     """Draw the README's prompts, those of the course, what becomes of stick drawings, what the refiner does, and what telling does."""
     pipe = sdlab.load("pocket")
-    drawn(pipe, PROMPTS, 5, "pocket.png")
-    drawn(pipe, COURSE, 4, "course.png")
+    save_pictures(pipe, PROMPTS, 5, "pocket.png")
+    save_pictures(pipe, COURSE, 4, "course.png")
     pipe = sdlab.load("pocket-scribble")
     sheet(pipe, sdlab.native_side(pipe)).savefig(IMAGES / "sketches.png", dpi=110)
     base, refiner = sdlab.load("pocket-xl")
     with_and_without(base, refiner, list(PROMPTS), 5).savefig(IMAGES / "xl.png", dpi=110, bbox_inches="tight")
-    told(base, list(TOLD)).savefig(IMAGES / "xl-told.png", dpi=110, bbox_inches="tight")
+    draw_tellings(base, list(TOLD)).savefig(IMAGES / "xl-told.png", dpi=110, bbox_inches="tight")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class Sheets:
 
     def words(self):
         """The prompt of each place."""
-        return [text for text, _ in (*prompts.fixed(CPU.mix, self.one), *prompts.two_things(CPU.mix, self.two))]
+        return [text for text, _ in (*prompts.one_thing(CPU.mix, self.one), *prompts.two_things(CPU.mix, self.two))]
 
     def cell(self, sheet, place):
         """The picture at a place."""
@@ -67,7 +67,7 @@ def looks(runs):
     return found
 
 
-def asked(seen):
+def list_questions(seen):
     """The questions that some look answered: `{key: words}`."""
     return {key: words for key, words in QUESTIONS.items() if any(key in heads for *_, heads in seen)}
 
@@ -76,7 +76,7 @@ def curves(seen):
     """Accuracy of each question against the samples seen; a dotted line where a run ended and the next began."""
     sdlab.use_style()
     figure, axis = plt.subplots(figsize=(8, 3.4), layout="constrained")
-    for key, words in asked(seen).items():
+    for key, words in list_questions(seen).items():
         points = [(samples / 1000, heads[key]) for _, _, samples, heads in seen if key in heads]
         axis.plot(*zip(*points, strict=True), marker="o", markersize=3, label=words)
     for (run, _, samples, _), (later, *_) in pairwise(seen):
@@ -110,7 +110,7 @@ def growing(seen, sheets, shown, name):
 
 def table(seen):
     """Print every look."""
-    questions = asked(seen)
+    questions = list_questions(seen)
     print("| samples | " + " | ".join(questions.values()) + " | loss |\n|" + "---|" * (2 + len(questions)))
     for _, _, samples, found in seen:
         shares = " | ".join(f"{found[key]:.0%}" if key in found else "—" for key in questions)

@@ -20,8 +20,7 @@ import matplotlib.pyplot as plt
 import torch
 
 import sdlab
-from sdlab.scratch import ddpm, drawings, sampling
-from sdlab.scratch import judge as quality
+from sdlab.scratch import ddpm, drawings, judge, sampling
 
 sdlab.use_style()
 torch.manual_seed(0)
@@ -352,7 +351,7 @@ noise = torch.randn(12, 3, 16, 16)
 
 def draw():
     return sampling.last(
-        sampling.ddim(denoise, schedule, noise, sampling.spaced(schedule, 25))
+        sampling.ddim(denoise, schedule, noise, sampling.space_levels(schedule, 25))
     )
 
 
@@ -403,7 +402,7 @@ sdlab.tiles(steps[-1], columns=8, width=700)
 # %%
 real, more = (next(drawings.batches(512, seed=s))[0] for s in (5, 6))
 noise = torch.randn(256, 3, 16, 16, generator=generator)
-levels = sampling.spaced(schedule, 64)
+levels = sampling.space_levels(schedule, 64)
 ours = sampling.last(
     sampling.ddim(denoise, schedule, noise, levels, eta=1.0, generator=generator)
 )
@@ -411,8 +410,8 @@ ours = sampling.last(
 
 def report(name, x):
     print(
-        f"{name:18s}recognised {quality.recognised(x):4.0%}, {quality.found(x):2d} of 60 drawings, "
-        f"Fréchet distance {quality.frechet(x, real):4.0f}"
+        f"{name:18s}recognised {judge.recognition(x):4.0%}, {judge.coverage(x):2d} of 60 drawings, "
+        f"Fréchet distance {judge.frechet(x, real):4.0f}"
     )
 
 
@@ -445,7 +444,7 @@ for name, x in (
     ("true pictures", real[:32]),
 ):
     print(
-        f"{name:14s}recognised {quality.recognised(x):4.0%}, {quality.found(x):2d} different drawings, spread {spread(x):.2f}"
+        f"{name:14s}recognised {judge.recognition(x):4.0%}, {judge.coverage(x):2d} different drawings, spread {spread(x):.2f}"
     )
 sdlab.tiles(torch.cat([with_noise[:16], without[:16]]), columns=16)
 
@@ -475,9 +474,9 @@ table = {0.0: [], 1.0: []}
 noise = torch.randn(128, 3, 16, 16, generator=generator)
 for eta, shares in table.items():
     for count in counts:
-        levels = sampling.spaced(schedule, count)
+        levels = sampling.space_levels(schedule, count)
         steps = sampling.ddim(denoise, schedule, noise, levels, eta, generator)
-        shares.append(quality.recognised(sampling.last(steps)))
+        shares.append(judge.recognition(sampling.last(steps)))
     print(f"η = {eta:g}:", ", ".join(f"{n} steps {s:.0%}" for n, s in zip(counts, shares)))
 
 # %%
@@ -499,7 +498,7 @@ _ = axis.set(xlabel="steps", ylabel="share recognised", ylim=(0, 1))
 
 # %%
 guess = sampling.ideal(cloud, schedule)
-levels = sampling.spaced(schedule, 36)
+levels = sampling.space_levels(schedule, 36)
 mesh = torch.cartesian_prod(*[torch.linspace(-2.4, 2.4, 17)] * 2)  # (289, 2)
 dots = torch.randn(400, 2, generator=generator)
 frames = [dots, *sampling.ddim(guess, schedule, dots, levels)]
@@ -517,7 +516,7 @@ def paint(axis, i):
     axis.set(xlim=(-2.4, 2.4), ylim=(-2.4, 2.4), aspect="equal", xticks=[], yticks=[])
 
 
-sdlab.animation(paint, range(37))
+sdlab.animate(paint, range(37))
 
 # %% [markdown]
 # At first all arrows point to the middle: from noise, the best guess is the mean of everything. Only late do they turn towards the nearest arm of the spiral. The network does the same in 768 dimensions, where the arms are foxes and frogs.

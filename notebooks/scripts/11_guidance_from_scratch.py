@@ -19,15 +19,14 @@
 import torch
 
 import sdlab
-from sdlab.scratch import ddpm, drawings, sampling
-from sdlab.scratch import judge as quality
+from sdlab.scratch import ddpm, drawings, judge, sampling
 from sdlab.scratch.muon import Muon, groups
 from sdlab.scratch.unet import UNet
 
 sdlab.use_style()
 torch.manual_seed(0)
 schedule = ddpm.cosine(512)
-levels = sampling.spaced(schedule, 20)
+levels = sampling.space_levels(schedule, 20)
 print(", ".join(f"{i} {name}" for i, name in enumerate(drawings.NAMES)))
 
 # %% [markdown]
@@ -81,7 +80,7 @@ nothing = torch.full_like(things, 12)
 
 def accuracy(x, wanted=things):
     """The share of pictures in which the judge sees the thing asked for."""
-    return (quality.which(x) // drawings.ARTISTS == wanted).float().mean().item()
+    return (judge.which(x) // drawings.ARTISTS == wanted).float().mean().item()
 
 
 said, unsaid = draw(asked(things), noise), draw(asked(nothing), noise)
@@ -149,14 +148,14 @@ with sdlab.exercise("Guidance"):
 scales, results = (0, 1, 2, 4, 8), {}
 for w in scales:
     results[w] = draw(
-        sampling.guided(asked(things, clamp=False), asked(nothing, clamp=False), w), noise
+        sampling.guide(asked(things, clamp=False), asked(nothing, clamp=False), w), noise
     )
 print("scale  accuracy  variety  colour  out of range")
 for w, x in results.items():
     colour = (x.clamp(-1, 1) - x.clamp(-1, 1).mean(1, keepdim=True)).abs().mean()
     beyond = (x.abs() > 1.02).float().mean()
     print(
-        f"{w:5d}  {accuracy(x):8.0%}  {quality.found(x):7d}  {colour:6.3f}  {beyond:12.1%}"
+        f"{w:5d}  {accuracy(x):8.0%}  {judge.coverage(x):7d}  {colour:6.3f}  {beyond:12.1%}"
     )
 
 # %% tags=["cover"]
@@ -174,12 +173,12 @@ sdlab.tiles(torch.cat([x[:12] for x in results.values()]), columns=12)  # a row 
 # %%
 noise = torch.randn(192, 3, 16, 16)
 pair = asked(things, clamp=False), asked(nothing, clamp=False)
-wild, tame = (draw(sampling.guided(*pair, 6, rescale), noise) for rescale in (0, 0.7))
+wild, tame = (draw(sampling.guide(*pair, 6, rescale), noise) for rescale in (0, 0.7))
 real, more = (next(drawings.batches(512, seed=s))[0] for s in (5, 6))
 for name, x in ("guided", wild), ("and rescaled", tame), ("true pictures", more):
     print(
         f"{name:14s}deviation {x.std():.2f}, out of range {(x.abs() > 1.02).float().mean():5.1%}, "
-        f"Fréchet distance {quality.frechet(x, real):5.0f}"
+        f"Fréchet distance {judge.frechet(x, real):5.0f}"
     )
 print(f"accuracy: guided {accuracy(wild):.0%}, rescaled {accuracy(tame):.0%}")
 sdlab.tiles(torch.cat([wild[:12], tame[:12]]), columns=12)
@@ -253,8 +252,8 @@ ids = torch.tensor([tokens(p) for p in prompts])  # (60, 6)
 noise = torch.randn(12, 3, 16, 16).repeat_interleave(5, 0)
 pair = asked(ids, average.model), asked(0 * ids, average.model)
 for w in (1, 2, 4):
-    x = draw(sampling.guided(*pair, w), noise)
-    seen = quality.which(x)
+    x = draw(sampling.guide(*pair, w), noise)
+    seen = judge.which(x)
     thing = (seen // 5 == torch.arange(60) // 5).float().mean()
     both = (seen == torch.arange(60)).float().mean()
     print(f"scale {w}: the thing is right in {thing:.0%}, thing and manner in {both:.0%}")
@@ -274,10 +273,8 @@ ids = torch.tensor([tokens(f"a {name}") for name in drawings.NAMES]).repeat(
 flat = torch.tensor([tokens(f"a {name}, flat") for name in drawings.NAMES]).repeat(10, 1)
 noise = torch.randn(120, 3, 16, 16)
 for name, negative in ("nothing", 0 * ids), ("flat", flat):
-    denoise = sampling.guided(
-        asked(ids, average.model), asked(negative, average.model), 2.5
-    )
-    seen = quality.which(draw(denoise, noise))
+    denoise = sampling.guide(asked(ids, average.model), asked(negative, average.model), 2.5)
+    seen = judge.which(draw(denoise, noise))
     known = seen[seen < 60]
     share = (known % 5 == drawings.MANNERS.index("flat")).float().mean()
     print(f"against {name:8s}{len(known) / 120:4.0%} recognised, {share:4.0%} of them flat")

@@ -21,8 +21,7 @@ import matplotlib.pyplot as plt
 import torch
 
 import sdlab
-from sdlab.scratch import autoencoder, ddpm, drawings, sampling
-from sdlab.scratch import judge as quality
+from sdlab.scratch import autoencoder, ddpm, drawings, judge, sampling
 from sdlab.scratch.muon import Muon, groups
 from sdlab.scratch.unet import UNet
 
@@ -89,7 +88,7 @@ def trained(kl, seconds):
     batches = (x for x, _ in drawings.batches(32, side=32))
     curve = [
         (spent, error.mean().item())
-        for spent, (error, _) in sdlab.timed(
+        for spent, (error, _) in sdlab.train_for(
             autoencoder.train(model, batches, optimizer, kl), seconds, optimizer
         )
     ]
@@ -123,7 +122,7 @@ z = codes["little KL"]
 share = torch.linspace(0, 1, 10)[:, None, None, None]
 in_pixels = (1 - share) * pictures[:1] + share * pictures[4:5]
 in_latents = little.decode((1 - share) * z[:1] + share * z[4:5])
-middle = quality.which(torch.cat([in_pixels[4:6], in_latents[4:6]]))
+middle = judge.which(torch.cat([in_pixels[4:6], in_latents[4:6]]))
 print(
     "the judge sees in the middle:",
     ["nothing" if d == 60 else drawings.NAMES[d // 5] for d in middle.tolist()],
@@ -157,7 +156,7 @@ def race(data, channels, seconds=65):
     model = UNet(channels=channels).to(memory_format=torch.channels_last)
     average, optimizer = ddpm.Average(model, 0.998), Muon(groups(model), lr=2e-3)
     training = ddpm.train(model, data, schedule, optimizer, "v", average)
-    steps = sum(1 for _ in sdlab.timed(training, seconds, optimizer))
+    steps = sum(1 for _ in sdlab.train_for(training, seconds, optimizer))
     return average.model, steps
 
 
@@ -167,7 +166,7 @@ in_pixels, pixel_steps = race(pixels(), 3)
 print(f"in 65 s: {64 * latent_steps:,} pictures in latents, {64 * pixel_steps:,} in pixels")
 
 # %%
-levels = sampling.spaced(schedule, 32)
+levels = sampling.space_levels(schedule, 32)
 real, _ = next(drawings.batches(512, side=32, seed=5))
 
 
@@ -183,8 +182,8 @@ from_latents = draw(in_latents, (96, 4, 8, 8), clamp=False)
 from_pixels = draw(in_pixels, (96, 3, 32, 32), clamp=True)
 for name, (x, cost) in ("latents", from_latents), ("pixels", from_pixels):
     print(
-        f"{name:8s}recognised {quality.recognised(x):4.0%}, {quality.found(x):2d} drawings found, "
-        f"Fréchet distance {quality.frechet(x, real):5.0f}, {cost:4.0f} ms a picture"
+        f"{name:8s}recognised {judge.recognition(x):4.0%}, {judge.coverage(x):2d} drawings found, "
+        f"Fréchet distance {judge.frechet(x, real):5.0f}, {cost:4.0f} ms a picture"
     )
 
 # %% tags=["cover"]

@@ -22,8 +22,7 @@ import matplotlib.pyplot as plt
 import torch
 
 import sdlab
-from sdlab.scratch import ddpm, drawings, relatives, rivals, sampling
-from sdlab.scratch import judge as quality
+from sdlab.scratch import ddpm, drawings, judge, relatives, rivals, sampling
 from sdlab.scratch.muon import Muon, groups
 from sdlab.scratch.unet import UNet
 
@@ -89,7 +88,7 @@ trainings = {
     ),
 }
 for name, (training, optimizer) in trainings.items():
-    steps = sum(1 for _ in sdlab.timed(training, SECONDS, optimizer))
+    steps = sum(1 for _ in sdlab.train_for(training, SECONDS, optimizer))
     print(f"{name:10s}{64 * steps:7,} pictures in {SECONDS} s")
 
 # %% [markdown]
@@ -103,7 +102,7 @@ for name, (training, optimizer) in trainings.items():
 def diffusing(network, steps):
     """A sampler: a count → pictures."""
     denoise = sampling.denoiser(network, schedule, "v")
-    levels = sampling.spaced(schedule, steps)
+    levels = sampling.space_levels(schedule, steps)
 
     def sample(count):
         noise = torch.randn(count, 3, 16, 16)
@@ -123,8 +122,8 @@ def measured(name, sample, evaluations, count=256):
     x = sample(count).clamp(-1, 1)
     cost = 1000 * (time.perf_counter() - start) / count
     print(
-        f"{name:24s}{quality.recognised(x):10.0%}{quality.found(x):7d}"
-        f"{quality.frechet(x, real):9.0f}{evaluations:13d}{cost:14.1f}"
+        f"{name:24s}{judge.recognition(x):10.0%}{judge.coverage(x):7d}"
+        f"{judge.frechet(x, real):9.0f}{evaluations:13d}{cost:14.1f}"
     )
     return x
 
@@ -222,7 +221,7 @@ optimizer = Muon(groups(straight_unet), lr=2e-3)
 training = relatives.train_flow_matching(
     straight_unet, pictures(), optimizer, straight_average
 )
-steps = sum(1 for _ in sdlab.timed(training, SECONDS, optimizer))
+steps = sum(1 for _ in sdlab.train_for(training, SECONDS, optimizer))
 print(f"{64 * steps:,} pictures in {SECONDS} s")
 
 # %% [markdown]
@@ -233,12 +232,14 @@ print(f"{64 * steps:,} pictures in {SECONDS} s")
 # How bent is a path? We compare its length with the distance between its ends: 1 would be straight.
 
 # %%
-teacher = relatives.trained("diffusion")
+teacher = relatives.load_trained("diffusion")
 denoise = sampling.denoiser(teacher, schedule, "v")
-velocity = relatives.velocity_of(relatives.trained("flow matching"))
+velocity = relatives.velocity_of(relatives.load_trained("flow matching"))
 noise = torch.randn(128, 3, 16, 16)
 paths = {
-    "diffusion": sampling.ddim(denoise, schedule, noise, sampling.spaced(schedule, 50)),
+    "diffusion": sampling.ddim(
+        denoise, schedule, noise, sampling.space_levels(schedule, 50)
+    ),
     "flow matching": relatives.follow(velocity, noise, 50),
 }
 for name, path in paths.items():
@@ -251,11 +252,13 @@ for name in paths:
     for steps in (2, 4, 8, 50):
         if name == "diffusion":
             x = sampling.last(
-                sampling.ddim(denoise, schedule, noise, sampling.spaced(schedule, steps))
+                sampling.ddim(
+                    denoise, schedule, noise, sampling.space_levels(schedule, steps)
+                )
             )
         else:
             x = sampling.last(relatives.follow(velocity, noise, steps)).clamp(-1, 1)
-        print(f"{name:14s}{steps:3d} steps{quality.recognised(x):6.0%} recognised")
+        print(f"{name:14s}{steps:3d} steps{judge.recognition(x):6.0%} recognised")
         rows.append(x[:16])
 sdlab.tiles(torch.cat(rows), columns=16)  # a row a line
 
@@ -276,11 +279,11 @@ sdlab.tiles(torch.cat(rows), columns=16)  # a row a line
 student = copy.deepcopy(teacher).train()
 memory = ddpm.Average(student, 0.95)
 optimizer = Muon(groups(student), lr=1e-3)
-levels = sampling.spaced(schedule, 16)
+levels = sampling.space_levels(schedule, 16)
 training = relatives.distil(
     student, memory, denoise, schedule, levels, pictures(), optimizer
 )
-steps = sum(1 for _ in sdlab.timed(training, 50, optimizer))
+steps = sum(1 for _ in sdlab.train_for(training, 50, optimizer))
 print(f"{64 * steps:,} pictures in 50 s")
 
 
@@ -308,6 +311,6 @@ sdlab.tiles(torch.cat([x[:16] for x in few]), columns=16)  # a row a line of the
 #
 # ## Go further
 #
-# - Let the GAN train for five minutes and watch `quality.found` on the way. Does it rise steadily?
+# - Let the GAN train for five minutes and watch `judge.found` on the way. Does it rise steadily?
 # - Give the student 32 levels in place of 16. Does one jump get better or worse?
 # - *Rectified flow* trains flow matching again on its own pairs of noise and drawing (Liu et al. 2023). Do the paths get straighter?

@@ -21,16 +21,16 @@ from scipy.stats import bootstrap
 
 from pocket.ruler import judge as judging
 from pocket.ruler import prompts
-from pocket.ruler.pictures import contact_sheet, drawn, sample
+from pocket.ruler.pictures import contact_sheet, draw_true, sample
 from pocket.stages.autoencoder import held_out_psnr
 from pocket.stages.config import CONFIGS
 from sdlab.assets import ASSETS
-from sdlab.scratch import judge as quality
+from sdlab.scratch.judge import frechet_distance
 from sdlab.system.device import pick
 
 SETS = {  # name → (prompts, seed of the first picture's noise); the first two differ in language only
-    "English": (prompts.fixed, 0),
-    "Portuguese": (partial(prompts.fixed, language="pt"), 0),
+    "English": (prompts.one_thing, 0),
+    "Portuguese": (partial(prompts.one_thing, language="pt"), 0),
     "unseen style": (prompts.unseen_style, 10_000),
     "two things": (prompts.two_things, 20_000),
     "unseen pair": (prompts.unseen_pairs, 30_000),
@@ -50,7 +50,7 @@ def through(vae, pictures):
     return torch.cat(parts).cpu()
 
 
-def trained_or_shipped(folder, model=None):
+def load_pipeline(folder, model=None):
     """The pipeline to measure, in float32 on the fastest device: `model`, else the one trained in `folder`, else the shipped one."""
     trained = folder / "diffusion" / "model"
     return StableDiffusionPipeline.from_pretrained(model or (trained if trained.exists() else ASSETS / "pocket"), dtype=torch.float32).to(
@@ -68,7 +68,7 @@ def ruler(config, folder):
     return judge.to(pick())
 
 
-def kept_results(config, folder):
+def load_results(config, folder):
     """The file of the evaluation in `folder` and what it holds; the program ends with the remedy where there is none."""
     path = folder / "evaluation.json"
     if not path.exists():
@@ -92,7 +92,7 @@ def main(
 ):
     """Score a pipeline and write the numbers and the sheets beside it."""
     config, folder = CONFIGS[config], folder / config
-    pipe, judge = trained_or_shipped(folder, model), ruler(config, folder)
+    pipe, judge = load_pipeline(folder, model), ruler(config, folder)
     folder.mkdir(parents=True, exist_ok=True)
     sets = {}
     for name, (invent, seed) in SETS.items():
@@ -100,7 +100,7 @@ def main(
         start = time.monotonic()
         pictures = sample(pipe, list(texts), steps, guidance, config.side, seed)
         seconds = (time.monotonic() - start) / len(texts)
-        real = drawn(scenes, config.side, seed)
+        real = draw_true(scenes, config.side, seed)
         found, true = judging.opinion(judge, pictures), judging.opinion(judge, real)
         hits = judging.hits(found, config, scenes)
         sets[name] = {
@@ -113,15 +113,15 @@ def main(
         }
         if name == "English":
             first_five = found["object"].topk(5).indices == judging.labels(config, scenes)["object"].argmax(1, keepdim=True)
-            others = judging.opinion(judge, drawn(scenes, config.side, seed + 1))["features"]
+            others = judging.opinion(judge, draw_true(scenes, config.side, seed + 1))["features"]
             frechet = {
-                "model": quality.distance(found["features"], true["features"]),
-                "true": quality.distance(others, true["features"]),
+                "model": frechet_distance(found["features"], true["features"]),
+                "true": frechet_distance(others, true["features"]),
             }
         contact_sheet(pictures[:100], 10, 128 // config.side or 1).save(folder / f"{name.lower().replace(' ', '-')}.png")
         print(name, {head: f"{share:.0%}" for head, share in sets[name]["accuracy"].items()}, flush=True)
     results = {
-        "judge": hashlib.sha256(judging.kept_or_trained(config, folder).read_bytes()).hexdigest()[:12],
+        "judge": hashlib.sha256(judging.find_file(config, folder).read_bytes()).hexdigest()[:12],
         "steps": steps, "guidance": guidance, "side": config.side, "sets": sets,
         "object_top5": first_five.any(1).float().mean().item(), "frechet": frechet,
         "autoencoder_psnr_db": held_out_psnr(pipe.vae, config),

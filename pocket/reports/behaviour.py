@@ -14,10 +14,10 @@ import typer
 from diffusers import StableDiffusionImg2ImgPipeline
 from scipy.ndimage import laplace
 
-from pocket.reports.base import add, kept_results, ruler, trained_or_shipped
+from pocket.reports.base import add, load_pipeline, load_results, ruler
 from pocket.ruler import judge as judging
 from pocket.ruler import prompts
-from pocket.ruler.pictures import drawn, sample
+from pocket.ruler.pictures import draw_true, sample
 from pocket.stages.config import CONFIGS
 from pocket.world.words import STYLES
 from sdlab.pipes import samplers
@@ -35,7 +35,7 @@ def saturation(pictures):
     return ((high - low) / high.clamp(min=1e-6)).mean().item()
 
 
-def clipped(pictures):
+def clipping(pictures):
     """The share of channel values that are as dark or as bright as a byte can be."""
     values = pictures.add(1).mul(127.5)
     return ((values < 0.5) | (values > 254.5)).float().mean().item()
@@ -47,7 +47,7 @@ def sharpness(pictures):
     return float(sum(laplace(picture).std() for picture in grey) / len(grey))
 
 
-def right(found, config, scenes):
+def share_right(found, config, scenes):
     """The shares of pictures with the right object, and with object, style and background all right."""
     hits = judging.hits(found, config, scenes)
     together = hits["object"] * hits["style"] * hits["background"]
@@ -63,12 +63,12 @@ def turn_guidance(pipe, judge, config, texts, scenes):
         one, two = found["features"].chunk(2)
         variety = (one - two).norm(dim=1).mean().item()
         table.append({
-            "guidance": scale, **right(found, config, scenes * 2), "variety": variety, "saturation": saturation(pictures),
-            "clipped": clipped(pictures),
+            "guidance": scale, **share_right(found, config, scenes * 2), "variety": variety, "saturation": saturation(pictures),
+            "clipped": clipping(pictures),
         })  # fmt: skip
-    real = drawn(scenes * 2, config.side, 1)
+    real = draw_true(scenes * 2, config.side, 1)
     one, two = judging.opinion(judge, real)["features"].chunk(2)
-    true = {"variety": (one - two).norm(dim=1).mean().item(), "saturation": saturation(real), "clipped": clipped(real)}
+    true = {"variety": (one - two).norm(dim=1).mean().item(), "saturation": saturation(real), "clipped": clipping(real)}
     return {"table": table, "true pictures": true}
 
 
@@ -79,7 +79,7 @@ def turn_steps(pipe, judge, config, texts, scenes, guidance):
         pipe.scheduler, rows = samplers.make(name, stock.config), []
         for steps in STEPS:
             pictures = sample(pipe, texts, steps, guidance, config.side)
-            rows.append((steps, pictures, right(judging.opinion(judge, pictures), config, scenes)))
+            rows.append((steps, pictures, share_right(judging.opinion(judge, pictures), config, scenes)))
         last = rows[-1][1]
         table += [{"sampler": name, "steps": steps, **share, "to the last": (x - last).square().mean().item()} for steps, x, share in rows]
     pipe.scheduler = stock
@@ -93,8 +93,8 @@ def say_no(pipe, judge, config, texts, scenes, guidance):
     against = {}
     for negative in ("", POOR):
         pictures = sample(pipe, texts, guidance=guidance, side=config.side, negative_prompt=[negative] * len(texts))
-        against[negative or "nothing"] = {"sharpness": sharpness(pictures), **right(judging.opinion(judge, pictures), config, scenes)}
-    against["true pictures"] = {"sharpness": sharpness(drawn(scenes, config.side, 1))}
+        against[negative or "nothing"] = {"sharpness": sharpness(pictures), **share_right(judging.opinion(judge, pictures), config, scenes)}
+    against["true pictures"] = {"sharpness": sharpness(draw_true(scenes, config.side, 1))}
     styleless, cartoon = [text.rsplit(", ", 1)[0] for text in texts], {}
     for negative in ("", "cartoon"):
         pictures = sample(pipe, styleless, guidance=guidance, side=config.side, negative_prompt=[negative] * len(texts))
@@ -112,7 +112,7 @@ def change_pictures(pipe, judge, config, texts, scenes, guidance):
     """
     styles, table = list(STYLES), []
     sources = [replace(s, style=styles[(styles.index(s.style) + 3) % len(styles)]) for s in scenes]
-    pictures = drawn(sources, config.side, 1)
+    pictures = draw_true(sources, config.side, 1)
     again = StableDiffusionImg2ImgPipeline(**pipe.components, requires_safety_checker=False)
     for strength in STRENGTHS:
         made = sample(again, texts, 40, guidance, image=list(pictures.add(1).div(2)), strength=strength)
@@ -134,9 +134,9 @@ def main(
 ):
     """Turn every knob, and write what came of it into the evaluation."""
     config, folder = CONFIGS[config], folder / config
-    path, results = kept_results(config, folder)
-    pipe, judge = trained_or_shipped(folder, model), ruler(config, folder)
-    texts, scenes = map(list, zip(*prompts.fixed(config.mix, count), strict=True))
+    path, results = load_results(config, folder)
+    pipe, judge = load_pipeline(folder, model), ruler(config, folder)
+    texts, scenes = map(list, zip(*prompts.one_thing(config.mix, count), strict=True))
     asked, guidance = (pipe, judge, config, texts, scenes), results["guidance"]
     found = {"prompts": count}
     for name, turn in (

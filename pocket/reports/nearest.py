@@ -17,10 +17,10 @@ import typer
 from PIL import Image
 
 import sdlab
-from pocket.reports.base import add, kept_results, ruler, trained_or_shipped
+from pocket.reports.base import add, load_pipeline, load_results, ruler
 from pocket.ruler import judge as judging
 from pocket.ruler import prompts
-from pocket.ruler.pictures import drawn, sample, to_pil
+from pocket.ruler.pictures import draw_true, sample, to_pil
 from pocket.stages.config import CONFIGS
 from pocket.world import catalog
 from pocket.world.scene import Inventor
@@ -65,7 +65,7 @@ def sprites(config):
     """
     sets = sorted({name for style in STYLES.values() for name in style.sets})
     for concept in Inventor(config.mix).names:
-        for emoji_set in catalog.drawn_by(concept, tuple(sets)):
+        for emoji_set in catalog.artists_of(concept, tuple(sets)):
             picture = Image.fromarray(catalog.sprite(concept, emoji_set))
             for extent in EXTENTS:
                 scale = extent * config.side / max(picture.size)
@@ -95,10 +95,10 @@ def main(
 ):
     """Search, draw the sheet, and write the numbers into the evaluation."""
     config, folder = CONFIGS[config], folder / config
-    path, results = kept_results(config, folder)
-    pipe, judge = trained_or_shipped(folder, model), ruler(config, folder)
-    texts, scenes = map(list, zip(*prompts.fixed(config.mix, count), strict=True))
-    samples, fresh = sample(pipe, texts, guidance=results["guidance"], side=config.side), drawn(scenes, config.side, 1)
+    path, results = load_results(config, folder)
+    pipe, judge = load_pipeline(folder, model), ruler(config, folder)
+    texts, scenes = map(list, zip(*prompts.one_thing(config.mix, count), strict=True))
+    samples, fresh = sample(pipe, texts, guidance=results["guidance"], side=config.side), draw_true(scenes, config.side, 1)
     stream, seen = batches(config, 500, 20), []
     for _ in range(training // 500):
         seen.append(next(stream)[0])

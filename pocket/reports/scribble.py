@@ -20,9 +20,9 @@ from pocket.reports.base import ruler
 from pocket.ruler import judge as judging
 from pocket.ruler import prompts
 from pocket.ruler.agreement import agreement
-from pocket.ruler.pictures import drawn, sample, to_pil
+from pocket.ruler.pictures import draw_true, sample, to_pil
 from pocket.stages.config import CONFIGS
-from pocket.stages.controlnet import as_hint, outlined, placed
+from pocket.stages.controlnet import as_hint, outline_things, place
 from pocket.world.scene import draw_apart
 from pocket.world.scribble import scribble
 from pocket.world.sketches import ASKED, stick_drawing
@@ -32,15 +32,15 @@ from sdlab.system.device import pick
 STEPS, GUIDANCE = 25, 4.0
 
 
-def controlled(config, folder, model=None):
+def load_pipeline(config, folder, model=None):
     """The stock pipeline of the shipped model with the ControlNet in `model`, else the one trained in `folder`."""
     controlnet = ControlNetModel.from_pretrained(model or folder / "controlnet" / "model")
     base = StableDiffusionPipeline.from_pretrained(ASSETS / "pocket", dtype=torch.float32)
     return StableDiffusionControlNetPipeline(**base.components, controlnet=controlnet, requires_safety_checker=False).to(pick())
 
 
-def scribbled(scenes, side, seed):
-    """Scribbles of the things in true pictures of scenes, the same pictures as in `outlined`: uint8 (B, 1, side, side)."""
+def draw_scribbles(scenes, side, seed):
+    """Scribbles of the things in true pictures of scenes, the same pictures as in `outline_things`: uint8 (B, 1, side, side)."""
     rng, hand = np.random.default_rng(seed), np.random.default_rng(seed)
     return torch.from_numpy(np.stack([scribble(draw_apart(scene, rng, side)[1], hand) for scene in scenes]))[:, None]
 
@@ -57,16 +57,16 @@ def sheet(pipe, side):
     return sdlab.grid(rows, titles + ["without the sketch"] * len(texts) + ["with it"] * len(texts), columns=len(texts))
 
 
-def measured(pipe, judge, config, texts, scenes):
+def measure(pipe, judge, config, texts, scenes):
     """Draw the texts without a sketch, from lines and from scribbles; yield `(what it was drawn from, its numbers)`, true pictures last."""
-    lines = outlined(scenes, config.side, 1)
-    hints = {"no sketch": torch.zeros_like(lines), "lines": lines, "scribbles": scribbled(scenes, config.side, 1)}
+    lines = outline_things(scenes, config.side, 1)
+    hints = {"no sketch": torch.zeros_like(lines), "lines": lines, "scribbles": draw_scribbles(scenes, config.side, 1)}
     for kind in (*hints, "true pictures"):
         if kind in hints:
             told = {"image": list(as_hint(hints[kind])), "controlnet_conditioning_scale": 0.0 if kind == "no sketch" else 1.0}
             pictures = sample(pipe, texts, STEPS, GUIDANCE, config.side, **told)
         else:
-            pictures = drawn(scenes, config.side, 1)
+            pictures = draw_true(scenes, config.side, 1)
         yield kind, {
             "agreement": agreement(pictures, lines), "chance": agreement(pictures, lines.roll(1, 0)),
             **judging.accuracy(judging.opinion(judge, pictures), config, scenes),
@@ -81,11 +81,11 @@ def main(
 ):
     """Score the ControlNet and write the numbers and the sheet."""
     config, folder = CONFIGS[config], folder / config
-    pipe, judge = controlled(config, folder, model), ruler(config, folder)
-    texts, scenes = map(list, zip(*prompts.fixed(config.mix, count), strict=True))
+    pipe, judge = load_pipeline(config, folder, model), ruler(config, folder)
+    texts, scenes = map(list, zip(*prompts.one_thing(config.mix, count), strict=True))
     table = []
-    for where, there in (("in the middle", scenes), ("anywhere", [placed(scene) for scene in scenes])):
-        for kind, row in measured(pipe, judge, config, texts, there):
+    for where, there in (("in the middle", scenes), ("anywhere", [place(scene) for scene in scenes])):
+        for kind, row in measure(pipe, judge, config, texts, there):
             table.append({"things": where, "drawn from": kind, **row})
             print(table[-1], flush=True)
     results = {

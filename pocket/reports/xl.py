@@ -17,14 +17,14 @@ from pocket.reports.base import interval, ruler
 from pocket.reports.behaviour import sharpness
 from pocket.ruler import judge as judging
 from pocket.ruler import prompts
-from pocket.ruler.pictures import contact_sheet, drawn, sample
+from pocket.ruler.pictures import contact_sheet, draw_true, sample
 from pocket.stages.config import CONFIGS
-from pocket.stages.denoising import numbered
+from pocket.stages.denoising import tokenize
 from pocket.stages.refiner import SHARE, assemble
-from pocket.stages.xl import DenoiserXL, enlarged, shrunk
-from pocket.world.framing import GOOD, POOR, Framed, photograph, told
+from pocket.stages.xl import DenoiserXL, enlarge, shrink
+from pocket.world.framing import GOOD, POOR, Framed, photograph, tell
 from sdlab.assets import ASSETS
-from sdlab.scratch import judge as quality
+from sdlab.scratch.judge import frechet_distance
 from sdlab.system.device import pick
 
 STEPS, GUIDANCE = 25, 4.0
@@ -42,7 +42,7 @@ def together(folder):
 
 
 @torch.no_grad()
-def refined(base, refiner, texts, steps, guidance, seed=0, **more):
+def refine(base, refiner, texts, steps, guidance, seed=0, **more):
     """Pictures in −1…1, of which the base does the first four fifths of the steps and the refiner the rest; noises as in `sample`."""
     latents = sample(base, texts, steps, guidance, seed=seed, denoising_end=1 - SHARE, latents_only=True)
     return sample(refiner, texts, steps, guidance, seed=seed, image=list(latents), denoising_start=1 - SHARE, **more)
@@ -66,14 +66,14 @@ def fine_error(pictures, true):
     return (found.log10() - asked.log10())[frequency > FINEST].abs().mean().item()
 
 
-def measured(pictures, true, judge, config, scenes):
+def measure(pictures, true, judge, config, scenes):
     """All numbers of one way to draw."""
-    hits = judging.hits(judging.opinion(judge, shrunk(pictures)), config, scenes)
+    hits = judging.hits(judging.opinion(judge, shrink(pictures)), config, scenes)
     ours, theirs = (judging.opinion(judge, quarters(x))["features"] for x in (pictures, true))
     return {
         "accuracy": {head: right.mean().item() for head, right in hits.items() if len(right)},
         "interval": {head: interval(right) for head, right in hits.items() if len(right)},
-        "frechet of quarters": quality.distance(ours, theirs), "fine error": fine_error(pictures, true), "sharpness": sharpness(pictures),
+        "frechet of quarters": frechet_distance(ours, theirs), "fine error": fine_error(pictures, true), "sharpness": sharpness(pictures),
     }  # fmt: skip
 
 
@@ -92,16 +92,16 @@ def tellings(side):
     return smaller | crops
 
 
-def told_otherwise(base, refiner, texts, scenes, side):
+def measure_tellings(base, refiner, texts, scenes, side):
     """What changes when the models are told something else: a row for each telling, with true pictures that it is true of."""
     rows = []
     for words, (original, top, left) in tellings(side).items():
         name, measure = ("sharpness", sharpness) if original <= side else ("centre of the edges", centre)
         made = sample(base, texts, STEPS, GUIDANCE, original_size=(original, original), crops_coords_top_left=(top, left))
-        true = drawn([Framed(scene, original, top, left) for scene in scenes], side, 1, photograph)
+        true = draw_true([Framed(scene, original, top, left) for scene in scenes], side, 1, photograph)
         rows.append({"told": words, "measured": name, "drawn": measure(made), "true pictures": measure(true)})
     for score in (POOR, GOOD):
-        made = refined(base, refiner, texts, STEPS, GUIDANCE, aesthetic_score=score, negative_aesthetic_score=score)
+        made = refine(base, refiner, texts, STEPS, GUIDANCE, aesthetic_score=score, negative_aesthetic_score=score)
         rows.append({"told": f"aesthetic score of {score}", "measured": "sharpness", "drawn": sharpness(made)})
     return rows + losses(base, texts, scenes, side)
 
@@ -111,11 +111,11 @@ def losses(base, texts, scenes, side):
     """What it helps to be told the truth: the base's loss on true crops at strong noise, told so, of another corner, or of no crop."""
     large, corners = 3 * side // 2, [(0, side // 4), (side // 4, side // 2), (side // 2, side // 4), (side // 4, 0)]
     framed = [Framed(scene, large, *corners[i % 4]) for i, scene in enumerate(scenes)]
-    x0 = base.vae.encode(drawn(framed, side, 1, photograph).to(base.device)).latent_dist.mean * base.vae.config.scaling_factor
+    x0 = base.vae.encode(draw_true(framed, side, 1, photograph).to(base.device)).latent_dist.mean * base.vae.config.scaling_factor
     t, eps = torch.full((len(x0),), STRONG), torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
     t, eps = t.to(x0.device), eps.to(x0.device)
     noisy, target = base.scheduler.add_noise(x0, eps, t), base.scheduler.get_velocity(x0, eps, t)
-    ids = numbered(base.tokenizer, texts, x0.device)
+    ids = tokenize(base.tokenizer, texts, x0.device)
     denoiser = DenoiserXL(base.unet, base.text_encoder_2, base.text_encoder)
     claims = {
         "how it was cropped": framed,
@@ -124,7 +124,7 @@ def losses(base, texts, scenes, side):
     }
     rows = []
     for told_of, claimed in claims.items():
-        numbers = torch.tensor([told(f, side) for f in claimed], dtype=torch.float32, device=x0.device)
+        numbers = torch.tensor([tell(f, side) for f in claimed], dtype=torch.float32, device=x0.device)
         loss = denoiser(noisy, t, ids, numbers, target).item()
         rows.append({"told": told_of, "measured": f"loss at timestep {STRONG}", "true pictures": loss})
     return rows
@@ -137,22 +137,22 @@ def main(
 ):
     """Score base and refiner, and write the numbers and the sheet."""
     small = CONFIGS[config]
-    config, folder = enlarged(small), folder / small.name
+    config, folder = enlarge(small), folder / small.name
     judge, (base, refiner) = ruler(small, folder), together(folder)
     results = {"prompts": count, "steps": STEPS, "guidance": GUIDANCE, "side": config.side, "sets": {}}
-    for name, invent in (("one thing", prompts.fixed), ("two things", prompts.two_things)):
+    for name, invent in (("one thing", prompts.one_thing), ("two things", prompts.two_things)):
         texts, scenes = map(list, zip(*invent(config.mix, count), strict=True))
-        true = drawn(scenes, config.side, 1)
+        true = draw_true(scenes, config.side, 1)
         ways = {
-            "base": sample(base, texts, STEPS, GUIDANCE), "base and refiner": refined(base, refiner, texts, STEPS, GUIDANCE),
-            "true pictures": drawn(scenes, config.side, 2),
+            "base": sample(base, texts, STEPS, GUIDANCE), "base and refiner": refine(base, refiner, texts, STEPS, GUIDANCE),
+            "true pictures": draw_true(scenes, config.side, 2),
         }  # fmt: skip
-        results["sets"][name] = {way: measured(pictures, true, judge, small, scenes) for way, pictures in ways.items()}
+        results["sets"][name] = {way: measure(pictures, true, judge, small, scenes) for way, pictures in ways.items()}
         print(name, json.dumps(results["sets"][name], indent=1), flush=True)
         pairs = torch.stack([ways["base"], ways["base and refiner"]], 1)[:24].flatten(0, 1)
         contact_sheet(pairs, 8, 2).save(folder / f"xl-{name.replace(' ', '-')}.png")
-    quiet = [(text, scene) for text, scene in prompts.fixed(config.mix) if scene.background in QUIET]
-    results["told"] = told_otherwise(base, refiner, *map(list, zip(*quiet[:TELLINGS], strict=True)), config.side)
+    quiet = [(text, scene) for text, scene in prompts.one_thing(config.mix) if scene.background in QUIET]
+    results["told"] = measure_tellings(base, refiner, *map(list, zip(*quiet[:TELLINGS], strict=True)), config.side)
     results["parameters"] = {
         "unet": sum(p.numel() for p in base.unet.parameters()), "refiner": sum(p.numel() for p in refiner.unet.parameters()),
         "text_encoder": sum(p.numel() for p in base.text_encoder.parameters()),

@@ -74,7 +74,7 @@ def opinion(judge, pictures):
     return {key: torch.cat([part[key] for part in found]) for key in found[0]}
 
 
-def judged(mix):
+def mix_for_judge(mix):
     """The mix the judge is trained on: one thing or two, nothing spoilt, and also what is kept from the model's training."""
     return replace(mix, two_things=0.6, nothing=0, flaw=0, colour=0.5, held_out=True)
 
@@ -99,19 +99,19 @@ def accuracy(found, config, scenes):
     return {head: right.mean().item() for head, right in hits(found, config, scenes).items() if len(right)}
 
 
-def kept(config):
+def kept_file(config):
     """Where the repository keeps the judge of a configuration: the ruler must stay the same from one model to the next."""
     return DATA / f"judge-{config.name}.safetensors"
 
 
-def kept_or_trained(config, folder):
+def find_file(config, folder):
     """The file of the judge of a configuration: the one the repository keeps, else the one trained in `folder`, else None."""
-    return next((path for path in (kept(config), folder / "judge" / "judge.safetensors") if path.exists()), None)
+    return next((path for path in (kept_file(config), folder / "judge" / "judge.safetensors") if path.exists()), None)
 
 
 def load(config, folder):
-    """The judge of `kept_or_trained`, in evaluation mode, or None."""
-    path = kept_or_trained(config, folder)
+    """The judge of `find_file`, in evaluation mode, or None."""
+    path = find_file(config, folder)
     if path is None:
         return None
     judge = Judge(config)

@@ -31,7 +31,7 @@ def sample(pipe, texts, steps=25, guidance=4.0, side=None, seed=0, latents_only=
     return torch.cat(pictures)
 
 
-def drawn(scenes, side, seed, paint=draw):
+def draw_true(scenes, side, seed, paint=draw):
     """True pictures of scenes, in −1…1, (B, 3, side, side); `paint(scene, rng, side)` gives one."""
     rng = np.random.default_rng(seed)
     return to_unit(torch.stack([torch.from_numpy(np.array(paint(scene, rng, side))).permute(2, 0, 1) for scene in scenes]))

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from pocket.world.captions import plainly
-from pocket.world.scene import Inventor, held_out
+from pocket.world.scene import Inventor, held_out_kind
 
 
-def fixed(mix, count=500, language="en"):
+def one_thing(mix, count=500, language="en"):
     """`count` pairs `(prompt, scene)`: one thing, one style, one background, and a colour for half of them."""
     return _worded(_scenes(replace(_sober(mix), colour=0.5), count, 20_26), language)
 
@@ -53,7 +53,7 @@ def _scenes(mix, count, seed, things=1, kept_back=None):
     rng, invent, found = np.random.default_rng(seed), Inventor(mix), []
     while len(found) < count:
         scene = invent(rng)
-        if len(scene.things) >= things and held_out(scene) == kept_back:
+        if len(scene.things) >= things and held_out_kind(scene) == kept_back:
             found.append(scene)
     return found
 

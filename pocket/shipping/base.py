@@ -100,8 +100,8 @@ def main(
         describe(config, partial, training(folder, config), results, hardware)
 
     size = ship(assets, fill, MOST)
-    if not judging.kept(config).exists():
-        shutil.copy(judging.kept_or_trained(config, folder), judging.kept(config))
+    if not judging.kept_file(config).exists():
+        shutil.copy(judging.find_file(config, folder), judging.kept_file(config))
     print(f"shipped {size / 1e6:.1f} MB of weights to {assets}, accuracy {merit(results):.1%}")
 
 

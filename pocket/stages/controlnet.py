@@ -17,7 +17,7 @@ from pocket.ruler import prompts
 from pocket.ruler.agreement import agreement
 from pocket.ruler.pictures import contact_sheet, sample
 from pocket.stages.command import stage
-from pocket.stages.denoising import caption, denoise, numbered, timesteps
+from pocket.stages.denoising import caption, denoise, timesteps, tokenize
 from pocket.stages.pool import Pool
 from pocket.world.scene import Inventor, draw_apart
 from pocket.world.scribble import lines, scribble
@@ -48,7 +48,7 @@ class Control(torch.nn.Module):
         return F.mse_loss(guess.float(), target)
 
 
-def placed(scene, place="anywhere"):
+def place(scene, place="anywhere"):
     """The scene with its thing anywhere, or with `place` None as a caption tells it; scenes of two things stay as they are."""
     return replace(scene, things=tuple(replace(thing, place=place) for thing in scene.things)) if len(scene.things) == 1 else scene
 
@@ -69,14 +69,14 @@ def as_hint(scribbles):
     return scribbles.float().div(255).expand(-1, 3, -1, -1)
 
 
-def outlined(scenes, side, seed):
+def outline_things(scenes, side, seed):
     """The lines of the things in true pictures of scenes, as they are: uint8 (B, 1, side, side)."""
     rng = np.random.default_rng(seed)
     drawn = [255 * lines(draw_apart(scene, rng, side)[1]).astype(np.uint8) for scene in scenes]
     return torch.from_numpy(np.stack(drawn))[:, None]
 
 
-def copied(unet, factor):
+def copy_encoder(unet, factor):
     """A ControlNet that begins as the U-Net's encoder, for hints `factor` times as wide as latents."""
     return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32, 64, 96)[: factor.bit_length()])
 
@@ -84,8 +84,8 @@ def copied(unet, factor):
 @torch.no_grad()
 def look(run, pipe, config, judge):
     """Draw some of the fixed prompts from the lines of true pictures, log accuracy and agreement, and keep the sheet."""
-    texts, scenes = map(list, zip(*prompts.fixed(config.mix, LOOK_PROMPTS), strict=True))
-    hints = outlined([placed(scene) for scene in scenes], config.side, 1)
+    texts, scenes = map(list, zip(*prompts.one_thing(config.mix, LOOK_PROMPTS), strict=True))
+    hints = outline_things([place(scene) for scene in scenes], config.side, 1)
     pictures = sample(pipe, texts, 15, 4.0, config.side, image=list(as_hint(hints)))
     if judge:
         found = judging.accuracy(judging.opinion(judge, pictures), config, scenes)
@@ -101,7 +101,7 @@ def train(config, folder, minutes, seed=0, start=None):
     base = StableDiffusionPipeline.from_pretrained(ASSETS / "pocket", dtype=torch.float32).to(run.device)
     for part in (base.text_encoder, base.unet, base.vae):
         part.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    controlnet = ControlNetModel.from_pretrained(start) if start else copied(base.unet, base.vae_scale_factor)
+    controlnet = ControlNetModel.from_pretrained(start) if start else copy_encoder(base.unet, base.vae_scale_factor)
     control = Control(controlnet, base).to(run.device, memory_format=torch.channels_last)
     begun = run.begin(control, Muon(groups(control), lr=config.lr))
     judge = judging.load(config, folder)
@@ -110,14 +110,14 @@ def train(config, folder, minutes, seed=0, start=None):
     inventor = Inventor(replace(config.mix, sized=0, placed=0))
 
     def invent(rng):
-        return placed(inventor(rng))
+        return place(inventor(rng))
 
     stream = batches(config, config.batch, seed + 30, run.accelerator.process_index, run.step, paint=with_scribble, invent=invent)
     pool = Pool(stream, base.vae, config.pool, config.batch, config.reuse, run.device)
 
     def ask(scenes, scribbles, rng):
-        captions = [caption(placed(scene, None), rng, config, EMPTY_CAPTIONS) for scene in scenes]
-        return numbered(base.tokenizer, captions, run.device), as_hint(scribbles)
+        captions = [caption(place(scene, None), rng, config, EMPTY_CAPTIONS) for scene in scenes]
+        return tokenize(base.tokenizer, captions, run.device), as_hint(scribbles)
 
     def show():
         pipe = StableDiffusionControlNetPipeline(**base.components, controlnet=controlnet, requires_safety_checker=False)

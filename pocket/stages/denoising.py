@@ -19,7 +19,7 @@ def caption(scene, rng, config, empty=EMPTY_CAPTIONS):
     return say(scene, rng, "pt" if rng.random() < config.portuguese else "en")
 
 
-def numbered(tokenizer, captions, device):
+def tokenize(tokenizer, captions, device):
     """Token ids of captions, (B, 77)."""
     return tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(device)
 
@@ -35,7 +35,7 @@ def timesteps(batch, device, generator=None):
 
 
 @contextmanager
-def averaged(average, model):
+def use_average(average, model):
     """Use the averaged parameters inside the `with` block."""
     average.store(model.parameters())
     average.copy_to(model.parameters())
@@ -66,6 +66,6 @@ def denoise(run, denoiser, begun, pool, ask, look, times=timesteps):
         run.update(model(noisy, t, *ask(scenes, beside, rng), target))
         if run.spent - looked > LOOK_MINUTES and run.accelerator.is_main_process:
             looked = run.spent
-            with averaged(average, denoiser):
+            with use_average(average, denoiser):
                 look()
     average.copy_to(denoiser.parameters())

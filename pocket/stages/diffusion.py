@@ -17,10 +17,10 @@ from pocket.ruler import judge as judging
 from pocket.ruler import prompts
 from pocket.ruler.pictures import contact_sheet, sample
 from pocket.stages.command import stage
-from pocket.stages.denoising import caption, denoise, numbered
+from pocket.stages.denoising import caption, denoise, tokenize
 from pocket.stages.pipeline import assemble
 from pocket.stages.pool import Pool
-from pocket.stages.tokenizer import corpus, ends, learn, moved
+from pocket.stages.tokenizer import corpus, ends, learn, move_embeddings
 from pocket.world.stream import batches
 from sdlab.scratch.muon import Muon, groups
 from sdlab.training.run import Run
@@ -49,9 +49,9 @@ def look(run, pipe, config, judge):
     First come `LOOK_PROMPTS` English ones; then half as many scenes of two things, and half as many Portuguese ones, of which the
     accuracy of the object is logged.
     """
-    pairs = prompts.fixed(config.mix, LOOK_PROMPTS)
+    pairs = prompts.one_thing(config.mix, LOOK_PROMPTS)
     half = LOOK_PROMPTS // 2
-    others = {"two_things": prompts.two_things(config.mix, half), "portuguese": prompts.fixed(config.mix, half, language="pt")}
+    others = {"two_things": prompts.two_things(config.mix, half), "portuguese": prompts.one_thing(config.mix, half, language="pt")}
     asked = [*pairs, *(pair for more in others.values() for pair in more)]
     pictures = sample(pipe, [text for text, _ in asked], steps=15, guidance=4.0, side=config.side)
     if judge:
@@ -81,7 +81,7 @@ def train(config, folder, minutes, seed=0, start=None):
         vae = AutoencoderKL.from_pretrained(own) if own.exists() else old.vae
         if len(tokenizer) != config.vocabulary:
             tokenizer = learn(corpus(config.portuguese), config.vocabulary)
-            text = moved(text, old.tokenizer, tokenizer)
+            text = move_embeddings(text, old.tokenizer, tokenizer)
         if (Path(start) / "training.json").exists():
             shutil.copy(Path(start) / "training.json", run.folder / BEFORE)
     else:
@@ -99,7 +99,7 @@ def train(config, folder, minutes, seed=0, start=None):
     pool = Pool(stream, vae, config.pool, config.batch, config.reuse, run.device)
 
     def ask(scenes, _, rng):
-        return (numbered(tokenizer, [caption(scene, rng, config) for scene in scenes], run.device),)
+        return (tokenize(tokenizer, [caption(scene, rng, config) for scene in scenes], run.device),)
 
     def show():
         pipe = assemble(vae, text, tokenizer, unet)

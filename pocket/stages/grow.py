@@ -10,7 +10,7 @@ from diffusers import UNet2DConditionModel
 TIME_WIDTH = 32  # sines and cosines for each number that SDXL tells its U-Net
 
 
-def grown(unet, context, added):
+def grow_architecture(unet, context, added):
     """The architecture of a U-Net with one level more: SDXL's, with `context` numbers a token and `added` numbers beside the time."""
     old = unet.config
     return UNet2DConditionModel(

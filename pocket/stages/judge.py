@@ -18,14 +18,14 @@ def train(config, folder, minutes, seed=0, start=None):
     if start:
         judge.load_state_dict(load_file(start))
     model, optimizer, _ = run.begin(judge, Muon(groups(judge), lr=lr))
-    stream = batches(config, config.judge_batch, seed + 10, run.accelerator.process_index, run.step, mix=judging.judged(config.mix))
+    stream = batches(config, config.judge_batch, seed + 10, run.accelerator.process_index, run.step, mix=judging.mix_for_judge(config.mix))
     for _ in run.steps(optimizer, config.judge_batch):
         pictures, scenes = next(stream)
         truth = {head: answers.to(run.device) for head, answers in judging.labels(config, scenes).items()}
         run.update(model(to_unit(pictures, run.device), truth))
     if run.accelerator.is_main_process:
         judge.eval()
-        pictures, scenes = next(batches(config, 1024, seed + 999, mix=judging.judged(config.mix)))
+        pictures, scenes = next(batches(config, 1024, seed + 999, mix=judging.mix_for_judge(config.mix)))
         scores = judging.accuracy(judging.opinion(judge, to_unit(pictures)), config, scenes)
         run.log(**{f"real_{head}": score for head, score in scores.items()})
         weights = {name: v.cpu().half() if v.is_floating_point() else v.cpu() for name, v in judge.state_dict().items()}

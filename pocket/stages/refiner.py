@@ -11,12 +11,12 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
 
 from pocket.stages.command import stage
-from pocket.stages.denoising import caption, denoise, numbered, timesteps
+from pocket.stages.denoising import caption, denoise, timesteps, tokenize
 from pocket.stages.grow import TIME_WIDTH
 from pocket.stages.pipeline import scheduler
 from pocket.stages.pool import Pool
-from pocket.stages.xl import DenoiserXL, enlarged
-from pocket.world.framing import Framer, photograph, told_refiner
+from pocket.stages.xl import DenoiserXL, enlarge
+from pocket.world.framing import Framer, photograph, tell_refiner
 from pocket.world.stream import batches
 from sdlab.assets import ASSETS
 from sdlab.scratch.muon import Muon, groups
@@ -33,7 +33,7 @@ def last_timesteps(batch, device):
 
 
 @torch.no_grad()
-def narrowed(base, context, added):
+def narrow(base, context, added):
     """A U-Net that begins as the base's, but hears only the last `context` numbers of each token, and is told `added` numbers."""
     unet = UNet2DConditionModel.from_config(base.config, cross_attention_dim=context, projection_class_embeddings_input_dim=added)
     weights = unet.state_dict()
@@ -59,7 +59,7 @@ def assemble(unet, base=None):
 
 def train(config, folder, minutes, seed=0, start=None):
     """Train for `minutes`, from the refiner in `start` if given, and write the averaged U-Net to `folder/refiner/model`."""
-    config = enlarged(config)
+    config = enlarge(config)
     run = Run("refiner", folder, minutes, config.lr, seed)
     torch.manual_seed(seed)
     own = folder / "xl" / "model"
@@ -72,7 +72,7 @@ def train(config, folder, minutes, seed=0, start=None):
     unet = (
         UNet2DConditionModel.from_pretrained(start)
         if start
-        else narrowed(base.unet, settings.hidden_size, settings.projection_dim + TOLD * TIME_WIDTH)
+        else narrow(base.unet, settings.hidden_size, settings.projection_dim + TOLD * TIME_WIDTH)
     )
     denoiser = DenoiserXL(unet, base.text_encoder_2).to(run.device, memory_format=torch.channels_last)
     begun = run.begin(denoiser, Muon(groups(unet), lr=config.lr))
@@ -81,8 +81,8 @@ def train(config, folder, minutes, seed=0, start=None):
     pool = Pool(stream, base.vae, config.pool, config.batch, config.reuse, run.device)
 
     def ask(framed, _, rng):
-        ids = numbered(base.tokenizer_2, [caption(f.scene, rng, config) for f in framed], run.device)
-        return ids, torch.tensor([told_refiner(f) for f in framed], dtype=torch.float32, device=run.device)
+        ids = tokenize(base.tokenizer_2, [caption(f.scene, rng, config) for f in framed], run.device)
+        return ids, torch.tensor([tell_refiner(f) for f in framed], dtype=torch.float32, device=run.device)
 
     def keep():
         unet.save_pretrained(run.folder / "model")

@@ -54,7 +54,7 @@ def ends(tokenizer):
 
 
 @torch.no_grad()
-def moved(text_encoder, old, new):
+def move_embeddings(text_encoder, old, new):
     """A text encoder that was trained with the tokenizer `old`, made to read the tokenizer `new`.
 
     Each new entry begins as the mean of the embeddings of the pieces that the old tokenizer cuts it into (fast vocabulary transfer, Gee

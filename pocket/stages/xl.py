@@ -15,13 +15,13 @@ from pocket.ruler import judge as judging
 from pocket.ruler import prompts
 from pocket.ruler.pictures import contact_sheet, sample
 from pocket.stages.command import stage
-from pocket.stages.denoising import caption, denoise, numbered
+from pocket.stages.denoising import caption, denoise, tokenize
 from pocket.stages.diffusion import LOOK_PROMPTS
-from pocket.stages.grow import TIME_WIDTH, grown, transplant
+from pocket.stages.grow import TIME_WIDTH, grow_architecture, transplant
 from pocket.stages.pipeline import scheduler
 from pocket.stages.pool import Pool
 from pocket.stages.tokenizer import ends
-from pocket.world.framing import Framer, photograph, told
+from pocket.world.framing import Framer, photograph, tell
 from pocket.world.stream import batches
 from sdlab.assets import ASSETS
 from sdlab.scratch.muon import Muon, groups
@@ -30,7 +30,7 @@ from sdlab.training.run import Run
 TOLD = 6  # numbers that the base is told of a picture's frame
 
 
-def enlarged(config):
+def enlarge(config):
     """The configuration for pictures twice as wide, in batches and pools of half as many."""
     return replace(config, side=2 * config.side, batch=config.batch // 2, pool=config.pool // 2)
 
@@ -71,7 +71,7 @@ def assemble(vae, first, second, tokenizer, unet):
     )  # fmt: skip
 
 
-def shrunk(pictures):
+def shrink(pictures):
     """Pictures at half their side, as the judge knows them."""
     return F.interpolate(pictures, scale_factor=0.5, mode="area")
 
@@ -79,10 +79,10 @@ def shrunk(pictures):
 @torch.no_grad()
 def look(run, pipe, config, judge):
     """Draw some of the fixed prompts, and as many scenes of two things; log accuracy, and keep the sheet."""
-    pairs, two = prompts.fixed(config.mix, LOOK_PROMPTS // 2), prompts.two_things(config.mix, LOOK_PROMPTS // 2)
+    pairs, two = prompts.one_thing(config.mix, LOOK_PROMPTS // 2), prompts.two_things(config.mix, LOOK_PROMPTS // 2)
     pictures = sample(pipe, [text for text, _ in (*pairs, *two)], steps=15, guidance=4.0, side=config.side)
     if judge:
-        one, other = (judging.opinion(judge, part) for part in shrunk(pictures).chunk(2))
+        one, other = (judging.opinion(judge, part) for part in shrink(pictures).chunk(2))
         scores = judging.accuracy(one, config, [s for _, s in pairs])
         scores["two_things"] = judging.accuracy(other, config, [s for _, s in two])["object"]
         run.log(**{f"accuracy_{name}": score for name, score in scores.items()})
@@ -94,14 +94,14 @@ def grow(pipe, config):
     settings = config.second_text
     second = CLIPTextModelWithProjection(CLIPTextConfig(vocab_size=len(pipe.tokenizer), **ends(pipe.tokenizer), **settings))
     context = pipe.text_encoder.config.hidden_size + settings["hidden_size"]
-    unet = grown(pipe.unet, context, settings["projection_dim"] + TOLD * TIME_WIDTH)
+    unet = grow_architecture(pipe.unet, context, settings["projection_dim"] + TOLD * TIME_WIDTH)
     transplant(pipe.unet, unet)
     return second, unet
 
 
 def train(config, folder, minutes, seed=0, start=None):
     """Train for `minutes`, from the pipeline in `start` if given, and write the averaged one to `folder/xl/model`."""
-    small, config = config, enlarged(config)
+    small, config = config, enlarge(config)
     run = Run("xl", folder, minutes, config.lr, seed)
     torch.manual_seed(seed)
     if start:
@@ -125,8 +125,8 @@ def train(config, folder, minutes, seed=0, start=None):
     pool = Pool(stream, vae, config.pool, config.batch, config.reuse, run.device)
 
     def ask(framed, _, rng):
-        ids = numbered(tokenizer, [caption(f.scene, rng, config) for f in framed], run.device)
-        return ids, torch.tensor([told(f, config.side) for f in framed], dtype=torch.float32, device=run.device)
+        ids = tokenize(tokenizer, [caption(f.scene, rng, config) for f in framed], run.device)
+        return ids, torch.tensor([tell(f, config.side) for f in framed], dtype=torch.float32, device=run.device)
 
     def show():
         pipe = assemble(vae, first, second, tokenizer, unet)

@@ -106,7 +106,7 @@ LANGUAGES = {
         noun=portuguese.noun, plain=portuguese.plain,
         alone=lambda background, rng: _pick(rng, portuguese.PLACES_ALONE[background]),
         painted=lambda style, rng: style, of="de", styles=portuguese.STYLES, colours=portuguese.COLOURS, words=portuguese,
-        finish=portuguese.contracted,
+        finish=portuguese.contract,
     ),
 }  # fmt: skip
 

@@ -55,7 +55,7 @@ def _files():
 
 
 @cache
-def drawn_by(name, sets):
+def artists_of(name, sets):
     """Which of the emoji `sets` draw the concept `name`."""
     return tuple(s for s in sets if f"{s}/{concepts()[name]['slug']}.webp" in _files())
 

@@ -50,11 +50,11 @@ def photograph(framed, rng, side):
     return np.asarray(picture)[framed.top : framed.top + side, framed.left : framed.left + side]
 
 
-def told(framed, side):
+def tell(framed, side):
     """What SDXL's base is told: original height and width, the crop's top and left, the height and width asked for: six numbers."""
     return [framed.original, framed.original, framed.top, framed.left, side, side]
 
 
-def told_refiner(framed):
+def tell_refiner(framed):
     """What its refiner is told: original height and width, the crop's top and left, and the aesthetic score: five numbers."""
     return [framed.original, framed.original, framed.top, framed.left, POOR if framed.scene.flaw else GOOD]

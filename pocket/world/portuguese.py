@@ -160,7 +160,7 @@ def plain(thing):
     return " ".join([*article, name, *([agreeing(COLOURS[thing.colour], name)] if thing.colour else [])])
 
 
-def contracted(caption):
+def contract(caption):
     """The caption with "de o" as "do", "de as" as "das"."""
     return re.sub(r"\bde (os?|as?) (?!lápis)", r"d\1 ", caption)
 

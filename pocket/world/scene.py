@@ -128,7 +128,7 @@ def draw_apart(scene, seed, side=128):
         picture = Image.blend(picture, Image.new("RGB", picture.size, (255, 255, 255)), 0.5)
     things = Image.new("RGBA", picture.size)
     if scene.things:
-        common = [s for s in style.sets if all(catalog.drawn_by(t.concept, (s,)) for t in scene.things)]
+        common = [s for s in style.sets if all(catalog.artists_of(t.concept, (s,)) for t in scene.things)]
         emoji_set = common[rng.integers(len(common))]
         spots = _spots(rng, scene)
         order = range(len(scene.things)) if scene.relation != "riding" else (1, 0)
@@ -170,7 +170,7 @@ class Mix:
     held_out: bool = False
 
 
-def held_out(scene):
+def held_out_kind(scene):
     """What of a scene is kept from the model's training: "pair" (these two things), "style" (a thing in this style), or None."""
     held, names = catalog.held_out(), [t.concept for t in scene.things]
     if frozenset(names) in held["pairs"]:
@@ -200,7 +200,7 @@ class Inventor:
         """One random scene. `rng` is a numpy Generator."""
         while True:
             scene = self._invent(rng)
-            if self.mix.held_out or not held_out(scene):
+            if self.mix.held_out or not held_out_kind(scene):
                 return scene
 
     def _invent(self, rng):

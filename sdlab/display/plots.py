@@ -67,7 +67,7 @@ def grid(images, titles=None, columns=None, cell=CELL, title=None):
     return figure
 
 
-def tiled(pictures, columns, gap=1):
+def tile_pixels(pictures, columns, gap=1):
     """Tensors as one picture, white between them: (n, 1 or 3, h, w) in −1…1 → uint8 (H, W, 3), `columns` in a row."""
     n, channels, h, w = pictures.shape
     rows = -(-n // columns)
@@ -80,12 +80,12 @@ def tiled(pictures, columns, gap=1):
 
 def tiles(pictures, columns=16, width=900):
     """Small pictures, tensors (n, 1 or 3, h, w) in −1…1, as one PIL image about `width` wide, enlarged pixel by pixel."""
-    sheet = Image.fromarray(tiled(pictures, columns))
+    sheet = Image.fromarray(tile_pixels(pictures, columns))
     scale = max(1, width // sheet.width)
     return sheet.resize((sheet.width * scale, sheet.height * scale), Image.NEAREST)
 
 
-def animation(draw, frames, size=(4, 4), milliseconds=120):
+def animate(draw, frames, size=(4, 4), milliseconds=120):
     """A moving picture for a notebook or a page: `draw(axis, frame)` draws each of `frames` on a cleared axis.
 
     Returns:

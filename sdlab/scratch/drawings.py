@@ -32,7 +32,7 @@ def originals(side=16):
     return F.avg_pool2d(cells / 127.5 - 1, SIDE // side)
 
 
-def moved(drawings, generator=None):
+def jitter(drawings, generator=None):
     """Each drawing (B, 3, side, side) shifted by up to a sixteenth of its side each way, and half of them mirrored; outside is white."""
     count = len(drawings)
     flip = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
@@ -48,4 +48,4 @@ def batches(size, side=16, seed=0):
     generator = torch.Generator().manual_seed(seed)
     while True:
         chosen = torch.randint(len(NAMES) * ARTISTS, (size,), generator=generator)
-        yield F.avg_pool2d(moved(originals(SIDE)[chosen], generator), SIDE // side), chosen
+        yield F.avg_pool2d(jitter(originals(SIDE)[chosen], generator), SIDE // side), chosen

@@ -56,12 +56,12 @@ def which(pictures):
     return judge()(_small(pictures)).argmax(1)
 
 
-def recognised(pictures):
+def recognition(pictures):
     """The share of pictures in which the judge sees one of the things."""
     return (which(pictures) < DRAWINGS).float().mean().item()
 
 
-def found(pictures):
+def coverage(pictures):
     """How many of the sixty drawings are among the pictures."""
     return len({d for d in which(pictures).tolist() if d < DRAWINGS})
 
@@ -71,10 +71,10 @@ def frechet(pictures, others):
 
     Both sets should hold some hundreds: a covariance of 64 features is estimated from each.
     """
-    return distance(judge().trunk(_small(pictures)), judge().trunk(_small(others)))
+    return frechet_distance(judge().trunk(_small(pictures)), judge().trunk(_small(others)))
 
 
-def distance(features, others):
+def frechet_distance(features, others):
     """The Fréchet distance of two clouds of features, (N, D) each, taken as normal (Heusel et al. 2017, eq. 6)."""
     (mean_a, cov_a), (mean_b, cov_b) = ((f.double().mean(0), f.double().T.cov()) for f in (features, others))
     values, vectors = torch.linalg.eigh(cov_a)
@@ -83,7 +83,7 @@ def distance(features, others):
     return ((mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross).item()
 
 
-def spoilt(pictures, generator=None):
+def spoil(pictures, generator=None):
     """Pictures that show none of the things: two blended, under noise, or cut into quarters and put together anew."""
     count = len(pictures)
     other = pictures.roll(1, 0)
@@ -95,7 +95,7 @@ def spoilt(pictures, generator=None):
     return torch.where(kind == 0, share * pictures + (1 - share) * other, torch.where(kind == 1, pictures + loud * noise, quarters))
 
 
-def weathered(pictures, generator=None):
+def weather(pictures, generator=None):
     """Pictures in which a person still sees the thing: a little blurred, paler, or under a little noise."""
     soft = F.avg_pool2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     blur, pale, noise = (scale * torch.rand(len(pictures), 1, 1, 1, generator=generator) for scale in (0.5, 0.2, 0.2))
@@ -111,8 +111,8 @@ def train(steps=1200, size=128, seed=0):
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
     for (x, drawing), _ in zip(drawings.batches(size, seed=seed + 1), range(steps), strict=False):
-        none = spoilt(x[: size // 3])
-        loss = F.cross_entropy(model(torch.cat([weathered(x), weathered(none)])), torch.cat([drawing, torch.full((len(none),), DRAWINGS)]))
+        none = spoil(x[: size // 3])
+        loss = F.cross_entropy(model(torch.cat([weather(x), weather(none)])), torch.cat([drawing, torch.full((len(none),), DRAWINGS)]))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -129,8 +129,8 @@ def main():
     x, drawing = next(drawings.batches(3000, seed=99))
     seen = which(x)
     print(f"the right drawing: {(seen == drawing).float().mean():.1%}, the right thing: {(seen // 5 == drawing // 5).float().mean():.1%}")
-    print(f"the right thing when weathered: {(which(weathered(x)) // 5 == drawing // 5).float().mean():.1%}")
-    print(f"something seen in spoilt pictures: {recognised(spoilt(x)):.1%}")
+    print(f"the right thing when weathered: {(which(weather(x)) // 5 == drawing // 5).float().mean():.1%}")
+    print(f"something seen in spoilt pictures: {recognition(spoil(x)):.1%}")
 
 
 if __name__ == "__main__":

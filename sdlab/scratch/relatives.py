@@ -15,7 +15,7 @@ SHIPPED = ASSETS / "rivals"
 CLOCK = 1000  # what the network is told at time 1, for its time embedding was made for whole levels
 
 
-def trained(name):
+def load_trained(name):
     """A network for the sixty drawings that came with the course, trained for some minutes by `python -m benchmarks.rivals`.
 
     Args:

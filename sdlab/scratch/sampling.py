@@ -73,7 +73,7 @@ def ancestral(denoise, schedule, x, noise=True, generator=None):
         yield x
 
 
-def spaced(schedule, steps):
+def space_levels(schedule, steps):
     """`steps` levels evenly spaced from the last to near the first, in falling order ("trailing", Lin et al. 2024, table 2)."""
     if not 1 <= steps <= schedule.steps:
         raise ValueError(f"steps is {steps}: it must lie between 1 and {schedule.steps}, the levels of the schedule")
@@ -87,7 +87,7 @@ def ddim(denoise, schedule, x, levels, eta=0.0, generator=None):
         denoise: `(xt, t) → x0`.
         schedule: a `ddpm.Schedule`.
         x: noise at the first of `levels`, (B, …).
-        levels: falling whole numbers, such as `spaced(schedule, 50)`.
+        levels: falling whole numbers, such as `space_levels(schedule, 50)`.
         eta: 0 is deterministic, 1 as noisy as DDPM.
         generator: of the noise where eta > 0.
     """
@@ -169,7 +169,7 @@ def dpmpp_2m(denoise, x, sigmas):
         yield x
 
 
-def guided(with_condition, without, scale, rescale=0.0):
+def guide(with_condition, without, scale, rescale=0.0):
     """Classifier-free guidance of a denoiser (Ho & Salimans 2022, eq. 6): 0 is without the condition, 1 with it, more is past it.
 
     Args:

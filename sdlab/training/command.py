@@ -83,7 +83,7 @@ def main(
         (out / "model.json").write_text(json.dumps({**sizes, "levels": levels, "target": target, "side": side}) + "\n")
         denoise = sampling.denoiser(loss.network.eval(), loss.schedule, target)
         noise = torch.randn(64, 3, side, side, generator=torch.Generator().manual_seed(seed)).to(run.device)
-        drawn = sampling.last(sampling.ddim(denoise, loss.schedule, noise, sampling.spaced(loss.schedule, 50), eta=1.0))
+        drawn = sampling.last(sampling.ddim(denoise, loss.schedule, noise, sampling.space_levels(loss.schedule, 50), eta=1.0))
         tiles(drawn, columns=16).save(out / "samples.png")
         print(f"{run.samples:,} pictures in {run.spent:.1f} minutes; 64 samples in {out / 'samples.png'}")
     run.accelerator.end_training()

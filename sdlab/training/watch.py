@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from sdlab.display.plots import STYLE, tiled
+from sdlab.display.plots import STYLE, tile_pixels
 
 BINS = 16  # groups of noise levels whose losses are averaged
 SHOWN = 12  # samples a row
@@ -51,7 +51,7 @@ class History:
             over_levels.legend(fontsize=7, frameon=False, ncols=2)
             for row, (second, pictures) in enumerate(zip(self.looked, self.samples, strict=False)):
                 axis = figure.add_subplot(grid[1 + row, :])
-                axis.imshow(tiled(pictures[:SHOWN], SHOWN), interpolation="nearest")
+                axis.imshow(tile_pixels(pictures[:SHOWN], SHOWN), interpolation="nearest")
                 axis.set_yticks([axis.get_ylim()[0] / 2], [f"{second:.0f} s"])
                 axis.set_xticks([])
                 axis.tick_params(length=0)
@@ -72,7 +72,7 @@ def _shortened(seconds):
     return min(seconds, float(os.environ.get("SDLAB_REHEARSAL", "inf")))
 
 
-def timed(training, seconds, optimizer):
+def train_for(training, seconds, optimizer):
     """Run a training generator for `seconds`; what the caller does between the steps is not counted.
 
     The learning rate falls to a tenth over the second half of the time. `SDLAB_REHEARSAL=5` in the environment cuts every training
@@ -95,7 +95,7 @@ def timed(training, seconds, optimizer):
 
 
 def watch(training, seconds, levels, optimizer, sample=None, looks=5):
-    """Train for `seconds` as `timed` does, and show how it goes.
+    """Train for `seconds` as `train_for` does, and show how it goes.
 
     Args:
         training: yields losses (B,) and levels (B,) after every step, as `sdlab.scratch.ddpm.train` does.
@@ -114,7 +114,7 @@ def watch(training, seconds, levels, optimizer, sample=None, looks=5):
     ahead = [2.0**-i for i in reversed(range(looks))]  # as shares of the time
     end = _shortened(seconds)
     sums, counts = np.zeros(BINS), np.zeros(BINS)
-    for spent, (losses, t) in timed(training, seconds, optimizer):
+    for spent, (losses, t) in train_for(training, seconds, optimizer):
         groups = (t.cpu().numpy() * BINS) // levels
         np.add.at(sums, groups, losses.cpu().numpy())
         np.add.at(counts, groups, 1)

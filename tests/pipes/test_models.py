@@ -14,12 +14,12 @@ from diffusers import (
 )
 
 import sdlab
-from pocket.reports.xl import refined
+from pocket.reports.xl import refine
 from pocket.ruler import prompts
 from pocket.ruler.agreement import agreement
 from pocket.ruler.pictures import sample
 from pocket.stages.config import CPU
-from pocket.stages.controlnet import as_hint, outlined
+from pocket.stages.controlnet import as_hint, outline_things
 from sdlab.assets import ASSETS
 from sdlab.pipes import models
 
@@ -63,8 +63,8 @@ def test_a_sketch_becomes_a_picture_that_keeps_to_it():
     assert type(pipe.controlnet) is ControlNetModel
     assert models.name_of(pipe) == "pocket-scribble"
     assert models.native_side(pipe) == models.MODELS["pocket-scribble"].side
-    texts, scenes = map(list, zip(*prompts.fixed(CPU.mix, 16), strict=True))
-    lines = outlined(scenes, CPU.side, 1)
+    texts, scenes = map(list, zip(*prompts.one_thing(CPU.mix, 16), strict=True))
+    lines = outline_things(scenes, CPU.side, 1)
     pictures = sample(pipe, texts, steps=10, image=list(as_hint(lines)))
     assert agreement(pictures, lines) > agreement(pictures, lines.roll(1, 0)) + 0.1
 
@@ -89,8 +89,8 @@ def test_base_and_refiner_are_stock_and_share_what_they_can(pair):
 def test_the_refiner_goes_on_where_the_base_stopped(pair):
     """Base and refiner together end nearer to the base's own picture than to another one, and not at it."""
     base, refiner = pair
-    texts = [text for text, _ in prompts.fixed(CPU.mix, 8)]
-    alone, together = sample(base, texts, 10), refined(base, refiner, texts, 10, 4.0)
+    texts = [text for text, _ in prompts.one_thing(CPU.mix, 8)]
+    alone, together = sample(base, texts, 10), refine(base, refiner, texts, 10, 4.0)
     assert together.shape == (8, 3, 128, 128)
     apart = (together - alone).abs().mean().item()
     assert 0.001 < apart < 0.3 * (together - alone.roll(1, 0)).abs().mean().item()

@@ -37,8 +37,8 @@ def test_plurals_agree_and_take_no_singular_article():
 
 
 def test_prepositions_contract():
-    assert portuguese.contracted("uma imagem de o leão perto de as uvas") == "uma imagem do leão perto das uvas"
-    assert portuguese.contracted("desenho a lápis de um leão") == "desenho a lápis de um leão"
+    assert portuguese.contract("uma imagem de o leão perto de as uvas") == "uma imagem do leão perto das uvas"
+    assert portuguese.contract("desenho a lápis de um leão") == "desenho a lápis de um leão"
 
 
 def test_every_concept_has_a_name_of_its_own_language():

@@ -9,9 +9,9 @@ import torch
 from PIL import Image, ImageFilter
 from scipy.ndimage import sobel
 
-from pocket.reports.behaviour import POOR, SAMPLERS, SCALES, STEPS, STRENGTHS, clipped, saturation, sharpness
+from pocket.reports.behaviour import POOR, SAMPLERS, SCALES, STEPS, STRENGTHS, clipping, saturation, sharpness
 from pocket.reports.nearest import edges, fit, nearest_sprites
-from pocket.ruler.pictures import contact_sheet, drawn, to_pil
+from pocket.ruler.pictures import contact_sheet, draw_true, to_pil
 from pocket.stages.config import CPU
 from pocket.world import catalog
 from pocket.world.scene import Scene, Thing
@@ -34,13 +34,13 @@ def test_saturation_is_that_of_hsv():
 
 
 def test_clipped_counts_what_a_byte_cannot_pass():
-    assert clipped(_constant(1, -1, 0)) == pytest.approx(2 / 3)
-    assert clipped(_constant(1.7, -0.98, 0.98)) == pytest.approx(1 / 3)
+    assert clipping(_constant(1, -1, 0)) == pytest.approx(2 / 3)
+    assert clipping(_constant(1.7, -0.98, 0.98)) == pytest.approx(1 / 3)
 
 
 def test_blurring_lowers_sharpness_each_time():
     scenes = [Scene((Thing("lion"),), "cartoon", background) for background in ("beach", "city", "garden")]
-    pictures = [to_pil(x) for x in drawn(scenes, 64, 0)]
+    pictures = [to_pil(x) for x in draw_true(scenes, 64, 0)]
     found = [
         sharpness(to_unit(torch.stack([
             torch.from_numpy(np.array(p.filter(ImageFilter.GaussianBlur(radius)))).permute(2, 0, 1) for p in pictures
@@ -65,9 +65,9 @@ def test_a_template_fits_where_it_is_and_its_negative_does_not():
 @pytest.mark.parametrize(("concept", "style"), [("lion", "3d render"), ("house", "flat design"), ("octopus", "pixel art")])
 def test_the_nearest_sprite_of_a_true_picture_is_its_own(concept, style):
     config = replace(CPU, mix=replace(CPU.mix, concepts=("lion", "house", "octopus", "pizza", "key")))
-    found, emoji_set, r = nearest_sprites(drawn([Scene((Thing(concept),), style, "plain", "blue")], 64, 3), config)[0]
+    found, emoji_set, r = nearest_sprites(draw_true([Scene((Thing(concept),), style, "plain", "blue")], 64, 3), config)[0]
     assert found == concept
-    assert catalog.drawn_by(concept, (emoji_set,))
+    assert catalog.artists_of(concept, (emoji_set,))
     assert r > 0.5
 
 

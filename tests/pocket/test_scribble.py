@@ -8,9 +8,9 @@ from PIL import Image, ImageDraw
 
 from pocket.ruler import prompts
 from pocket.ruler.agreement import agreement, f1
-from pocket.ruler.pictures import drawn
+from pocket.ruler.pictures import draw_true
 from pocket.stages.config import CPU
-from pocket.stages.controlnet import Control, as_hint, copied, early, outlined, placed, with_scribble
+from pocket.stages.controlnet import Control, as_hint, copy_encoder, early, outline_things, place, with_scribble
 from pocket.stages.denoising import timesteps
 from pocket.world.captions import say
 from pocket.world.scene import Inventor, draw, draw_apart
@@ -67,7 +67,7 @@ def test_shaking_moves_no_line_farther_than_asked(ring):
 
 
 def test_scribbles_of_one_thing_differ_and_keep_to_it():
-    for scene in prompts.fixed(CPU.mix, 12):
+    for scene in prompts.one_thing(CPU.mix, 12):
         things = draw_apart(scene[1], 5, SIDE)[1]
         made = [scribble(things, np.random.default_rng(seed)) for seed in range(6)]
         assert {*np.unique(made)} <= {0, 255}
@@ -86,8 +86,8 @@ def test_agreement_is_one_with_itself_and_nothing_with_emptiness():
 
 
 def test_true_pictures_agree_with_their_own_lines_best():
-    shown = [scene for _, scene in prompts.fixed(CPU.mix, 32)]
-    pictures, sketches = drawn(shown, SIDE, 1), outlined(shown, SIDE, 1)
+    shown = [scene for _, scene in prompts.one_thing(CPU.mix, 32)]
+    pictures, sketches = draw_true(shown, SIDE, 1), outline_things(shown, SIDE, 1)
     own, chance = agreement(pictures, sketches), agreement(pictures.roll(1, 0), sketches)
     assert own > 0.85
     assert chance < own - 0.2
@@ -96,11 +96,11 @@ def test_true_pictures_agree_with_their_own_lines_best():
 def test_a_placed_thing_is_whole_somewhere_and_nothing_is_said_of_it():
     rng, centres, extents = np.random.default_rng(0), [], []
     for scene in scenes(60):
-        away = placed(scene)
+        away = place(scene)
         if len(scene.things) != 1:
             assert away == scene
             continue
-        assert say(placed(away, None), np.random.default_rng(1)) == say(placed(scene, None), np.random.default_rng(1))
+        assert say(place(away, None), np.random.default_rng(1)) == say(place(scene, None), np.random.default_rng(1))
         box = draw_apart(away, rng, SIDE)[1].getbbox()
         extents.append(max(box[2] - box[0], box[3] - box[1]))
         centres.append((box[0] + box[2]) / 2)
@@ -126,7 +126,7 @@ def test_an_untrained_control_changes_nothing_and_only_it_learns():
     torch.manual_seed(0)
     pipe = StableDiffusionPipeline.from_pretrained(ASSETS / "pocket", dtype=torch.float32)
     pipe.unet.requires_grad_(False)
-    control = Control(copied(pipe.unet, pipe.vae_scale_factor), pipe)
+    control = Control(copy_encoder(pipe.unet, pipe.vae_scale_factor), pipe)
     assert {id(p) for p in control.parameters()} == {id(p) for p in control.controlnet.parameters()}
     latents, t, ids = torch.randn(2, 4, 16, 16), torch.tensor([900, 300]), pipe.tokenizer(["", "a lion"], padding="max_length")
     ids = torch.tensor(ids.input_ids)

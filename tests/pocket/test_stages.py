@@ -21,7 +21,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from pocket.reports.base import interval
 from pocket.ruler import judge as judging
 from pocket.ruler import prompts
-from pocket.ruler.pictures import drawn
+from pocket.ruler.pictures import draw_true
 from pocket.shipping.base import main as export
 from pocket.shipping.base import merit, training
 from pocket.shipping.card import card
@@ -31,10 +31,10 @@ from pocket.stages.denoising import caption, timesteps
 from pocket.stages.diffusion import BEFORE
 from pocket.stages.pipeline import scheduler
 from pocket.stages.pool import Pool
-from pocket.stages.tokenizer import corpus, ends, learn, moved
+from pocket.stages.tokenizer import corpus, ends, learn, move_embeddings
 from pocket.world import catalog
 from pocket.world.captions import plainly, read
-from pocket.world.scene import Scene, Thing, held_out
+from pocket.world.scene import Scene, Thing, held_out_kind
 from pocket.world.stream import batches, to_unit
 from sdlab.assets import ASSETS
 from sdlab.scratch.muon import Muon, groups, orthogonalize
@@ -172,8 +172,8 @@ def test_batches_repeat_with_their_seed_and_fit_the_autoencoder():
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=list(CONFIGS))
 def test_the_fixed_prompts_are_fixed_and_judged_by_what_they_say(config):
-    pairs = prompts.fixed(config.mix, 60)
-    assert pairs == prompts.fixed(config.mix, 60)
+    pairs = prompts.one_thing(config.mix, 60)
+    assert pairs == prompts.one_thing(config.mix, 60)
     truth, names = judging.labels(config, [s for _, s in pairs]), judging.classes(config)
     assert all(names["object"][i] in text for (text, _), i in zip(pairs, truth["object"].argmax(1).tolist(), strict=True))
     for (text, _), colour in zip(pairs, truth["colour"].tolist(), strict=True):
@@ -184,25 +184,25 @@ def test_the_sets_of_prompts_ask_for_what_they_say():
     held = catalog.held_out()
     one_thing, styles, known, pairs = (
         [scene for _, scene in invent(CPU.mix, count=40)]
-        for invent in (prompts.fixed, prompts.unseen_style, prompts.two_things, prompts.unseen_pairs)
+        for invent in (prompts.one_thing, prompts.unseen_style, prompts.two_things, prompts.unseen_pairs)
     )
     assert {len(s.things) for s in one_thing + styles} == {1}
     assert {len(s.things) for s in known + pairs} == {2}
     assert all((s.things[0].concept, s.style) in held["styles"] for s in styles)
     assert all(frozenset(t.concept for t in s.things) in held["pairs"] for s in pairs)
-    assert not any(held_out(s) for s in one_thing + known)
+    assert not any(held_out_kind(s) for s in one_thing + known)
     assert {s.relation for s in known} == {"wearing", "riding", "next to", "on top of", "holding"}
     assert len({(s.things[0].concept, s.style) for s in styles}) > 20
 
 
 def test_portuguese_prompts_ask_for_the_same_scenes():
-    english, portuguese = prompts.fixed(CPU.mix, 30), prompts.fixed(CPU.mix, 30, language="pt")
+    english, portuguese = prompts.one_thing(CPU.mix, 30), prompts.one_thing(CPU.mix, 30, language="pt")
     assert [s for _, s in english] == [s for _, s in portuguese]
     assert not {t for t, _ in english} & {t for t, _ in portuguese}
 
 
 def test_a_plain_caption_says_everything_and_is_read_back():
-    for text, scene in prompts.fixed(CPU.mix, 60) + prompts.two_things(CPU.mix, 60):
+    for text, scene in prompts.one_thing(CPU.mix, 60) + prompts.two_things(CPU.mix, 60):
         again = read(text, np.random.default_rng(0))
         assert replace(again, relation=scene.relation) == scene, text
     scene = Scene((Thing("apple", "green"), Thing("books")), "watercolor", "plain", "orange", "next to")
@@ -220,7 +220,7 @@ def _perfect(scenes, **wrong):
 
 
 def test_accuracy_of_a_judge_that_knows_the_truth():
-    scenes = [s for _, s in prompts.fixed(CPU.mix, 40) + prompts.two_things(CPU.mix, 40)]
+    scenes = [s for _, s in prompts.one_thing(CPU.mix, 40) + prompts.two_things(CPU.mix, 40)]
     assert judging.accuracy(_perfect(scenes), CPU, scenes) == {"object": 1.0, "style": 1.0, "background": 1.0, "colour": 1.0}
     assert judging.accuracy(_perfect(scenes, style=torch.eye(20)[[19] * 80]), CPU, scenes)["style"] == 0
 
@@ -246,7 +246,7 @@ def test_a_text_encoder_that_moves_to_another_vocabulary_keeps_what_it_knew(toke
     old = text.get_input_embeddings().weight.detach().clone()
     with torch.no_grad():
         before = text(ids[0])
-        again = moved(text, tokenizer, wider).eval()
+        again = move_embeddings(text, tokenizer, wider).eval()
         after = again(ids[1])
     assert torch.equal(before.last_hidden_state, after.last_hidden_state)
     assert torch.equal(before.pooler_output, after.pooler_output)  # found at the end-of-text entry, which has another number now
@@ -260,7 +260,8 @@ def test_a_text_encoder_that_moves_to_another_vocabulary_keeps_what_it_knew(toke
 def test_a_killed_training_resumes(tmp_path):
     """Kill a training with SIGKILL, start it again, and see it go on instead of from the start."""
     code = (
-        "from dataclasses import replace; from pathlib import Path; from pocket import autoencoder, config; from sdlab import loop;"
+        "from dataclasses import replace; from pathlib import Path; from pocket.stages import autoencoder, config;"
+        "from sdlab.training import run as loop;"
         "c = replace(config.CPU, vae={**config.CPU.vae, 'block_out_channels': (8, 8, 8)}, vae_batch=2);"
         "run = loop.Run.__init__;"
         "loop.Run.__init__ = lambda s, *a, **k: run(s, *a, **{**k, 'save_minutes': 0.02});"
@@ -293,7 +294,7 @@ def test_the_shipped_numbers_are_those_of_the_card_and_of_the_kept_judge():
     results = json.loads((ASSETS / "pocket" / "evaluation.json").read_text())
     rows = (ASSETS / "pocket" / "README.md").read_text().splitlines()
     assert 0 < merit(results) <= 1
-    assert results["judge"] == hashlib.sha256(judging.kept(CPU).read_bytes()).hexdigest()[:12]
+    assert results["judge"] == hashlib.sha256(judging.kept_file(CPU).read_bytes()).hexdigest()[:12]
     for name, measured in results["sets"].items():
         row = next(line for line in rows if line.startswith(f"| {name} |"))
         assert all(f"| {share:.0%} (" in row for share in measured["accuracy"].values())
@@ -318,10 +319,10 @@ def test_a_worse_model_is_not_shipped(tmp_path):
 
 
 def test_the_kept_judge_knows_true_pictures():
-    judge = judging.load(CPU, judging.kept(CPU).parent)
+    judge = judging.load(CPU, judging.kept_file(CPU).parent)
     assert judge is not None
-    scenes = [s for _, s in prompts.fixed(CPU.mix, 256)]
-    scores = judging.accuracy(judging.opinion(judge, drawn(scenes, CPU.side, 31)), CPU, scenes)
+    scenes = [s for _, s in prompts.one_thing(CPU.mix, 256)]
+    scores = judging.accuracy(judging.opinion(judge, draw_true(scenes, CPU.side, 31)), CPU, scenes)
     assert min(scores["object"], scores["style"], scores["background"]) > 0.92
 
 
@@ -370,7 +371,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from pocket import config, diffusion, judge
+from pocket.ruler import judge
+from pocket.stages import config, diffusion
 
 judge.load = lambda *_: None  # nothing is looked at
 small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "projection_dim": 32}

@@ -29,7 +29,7 @@ def test_there_are_enough_concepts_and_every_style_draws_them():
     for wanted in ("animal", "plant", "food", "place", "transport", "weather", "sport", "tool", "clothing", "person"):
         assert wanted in groups
     for style in STYLES.values():
-        assert all(catalog.drawn_by(name, style.sets) for name in names)
+        assert all(catalog.artists_of(name, style.sets) for name in names)
 
 
 def test_the_pack_is_small_and_attributed():

@@ -11,16 +11,16 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from pocket.ruler import prompts
-from pocket.ruler.pictures import drawn
+from pocket.ruler.pictures import draw_true
 from pocket.shipping.xl import XL, refuse
 from pocket.stages import xl
 from pocket.stages.config import CPU
-from pocket.stages.denoising import numbered
-from pocket.stages.grow import TIME_WIDTH, grown, transplant
-from pocket.stages.refiner import TOLD, last_timesteps, narrowed
+from pocket.stages.denoising import tokenize
+from pocket.stages.grow import TIME_WIDTH, grow_architecture, transplant
+from pocket.stages.refiner import TOLD, last_timesteps, narrow
 from pocket.stages.refiner import assemble as with_refiner
-from pocket.stages.xl import DenoiserXL, enlarged
-from pocket.world.framing import Framed, Framer, photograph, told, told_refiner
+from pocket.stages.xl import DenoiserXL, enlarge
+from pocket.world.framing import Framed, Framer, photograph, tell, tell_refiner
 from pocket.world.scene import Scene, Thing, draw
 from sdlab.assets import ASSETS
 
@@ -42,7 +42,7 @@ def base(small):
 @pytest.fixture(scope="module")
 def refiner(base):
     settings = base.text_encoder_2.config
-    return with_refiner(narrowed(base.unet, settings.hidden_size, settings.projection_dim + TOLD * TIME_WIDTH), base)
+    return with_refiner(narrow(base.unet, settings.hidden_size, settings.projection_dim + TOLD * TIME_WIDTH), base)
 
 
 def test_a_framed_scene_is_enlarged_cropped_or_left_alone():
@@ -59,10 +59,10 @@ def test_frames_are_told_in_sdxls_order():
     rng, framer, kinds = np.random.default_rng(0), Framer(replace(CPU.mix, flaw=0.5), SIDE), Counter()
     for _ in range(400):
         framed = framer(rng)
-        original, _, top, left, height, width = told(framed, SIDE)
+        original, _, top, left, height, width = tell(framed, SIDE)
         assert (height, width) == (SIDE, SIDE)
         assert max(top, left) <= max(0, original - SIDE)
-        assert told_refiner(framed) == [original, original, top, left, 2.5 if framed.scene.flaw else 6.0]
+        assert tell_refiner(framed) == [original, original, top, left, 2.5 if framed.scene.flaw else 6.0]
         kinds[(original > SIDE) - (original < SIDE)] += 1
     assert 50 < kinds[-1] < 120
     assert 60 < kinds[1] < 140
@@ -72,12 +72,12 @@ def test_frames_are_told_in_sdxls_order():
 def test_a_grown_unet_begins_with_what_the_small_one_knows(small):
     """Before any training, where noise is strong, it is about as good on large pictures as the small one is on small ones."""
     torch.manual_seed(0)
-    big = grown(small.unet, small.text_encoder.config.hidden_size + 24, 16 + 6 * TIME_WIDTH)
+    big = grow_architecture(small.unet, small.text_encoder.config.hidden_size + 24, 16 + 6 * TIME_WIDTH)
     transplant(small.unet, big)
-    pairs, losses = prompts.fixed(CPU.mix, 12), []
-    words = small.text_encoder(numbered(small.tokenizer, [text for text, _ in pairs], "cpu")).last_hidden_state
+    pairs, losses = prompts.one_thing(CPU.mix, 12), []
+    words = small.text_encoder(tokenize(small.tokenizer, [text for text, _ in pairs], "cpu")).last_hidden_state
     for unet, side, context in ((small.unet, 64, words), (big, SIDE, torch.cat([words, torch.randn(12, 77, 24)], -1))):
-        x0 = small.vae.encode(drawn([scene for _, scene in pairs], side, 1)).latent_dist.mean
+        x0 = small.vae.encode(draw_true([scene for _, scene in pairs], side, 1)).latent_dist.mean
         t, eps = torch.full((12,), 850), torch.randn_like(x0)
         noisy, target = small.scheduler.add_noise(x0, eps, t), small.scheduler.get_velocity(x0, eps, t)
         added = {"text_embeds": torch.randn(12, 16), "time_ids": 100 * torch.rand(12, 6)}
@@ -124,7 +124,7 @@ def test_the_refiner_learns_the_last_fifth_of_the_noise():
 
 
 def test_an_enlarged_configuration_costs_no_more_memory():
-    big = enlarged(CPU)
+    big = enlarge(CPU)
     assert (big.side, big.batch) == (2 * CPU.side, CPU.batch // 2)
     assert big.pool * big.side**2 <= 2 * CPU.pool * CPU.side**2
 

@@ -4,8 +4,7 @@ import torch
 from PIL import Image
 
 from pocket.world.sheet import ARTISTS, cell
-from sdlab.scratch import drawings
-from sdlab.scratch import judge as quality
+from sdlab.scratch import drawings, judge
 
 
 def test_the_sheet_is_what_the_sprites_give():
@@ -49,17 +48,17 @@ def test_a_training_picture_is_its_drawing_shifted_or_mirrored():
 def test_the_judge_knows_true_pictures_and_sees_nothing_in_spoilt_ones():
     x, which = next(drawings.batches(600, seed=12345))
     generator = torch.Generator().manual_seed(0)
-    assert (quality.which(x) == which).float().mean() > 0.98
-    assert (quality.which(quality.weathered(x, generator)) // 5 == which // 5).float().mean() > 0.95
-    assert quality.recognised(quality.spoilt(x, generator)) < 0.05
-    assert quality.recognised(torch.randn(200, 3, 16, 16, generator=generator)) < 0.02
-    assert quality.recognised(torch.ones(10, 3, 16, 16)) == 0
-    assert quality.found(x) == 60
+    assert (judge.which(x) == which).float().mean() > 0.98
+    assert (judge.which(judge.weather(x, generator)) // 5 == which // 5).float().mean() > 0.95
+    assert judge.recognition(judge.spoil(x, generator)) < 0.05
+    assert judge.recognition(torch.randn(200, 3, 16, 16, generator=generator)) < 0.02
+    assert judge.recognition(torch.ones(10, 3, 16, 16)) == 0
+    assert judge.coverage(x) == 60
 
 
 def test_the_judge_sees_large_pictures_as_small_ones():
     x, which = next(drawings.batches(100, side=32, seed=7))
-    assert (quality.which(x) == which).float().mean() > 0.98
+    assert (judge.which(x) == which).float().mean() > 0.98
 
 
 def test_the_frechet_distance_is_that_of_the_formula():
@@ -70,15 +69,15 @@ def test_the_frechet_distance_is_that_of_the_formula():
     cov_a, cov_b = a.T.cov(), b.T.cov()
     root = sqrtm(cov_a.numpy() @ cov_b.numpy()).real
     expected = (a.mean(0) - b.mean(0)).square().sum() + cov_a.trace() + cov_b.trace() - 2 * np.trace(root)
-    assert quality.distance(a, b) == pytest.approx(expected.item(), rel=1e-6)
-    assert abs(quality.distance(a, a)) < 1e-6
+    assert judge.frechet_distance(a, b) == pytest.approx(expected.item(), rel=1e-6)
+    assert abs(judge.frechet_distance(a, a)) < 1e-6
 
 
 def test_spoilt_pictures_are_farther_than_true_ones():
     a, b, c = (next(drawings.batches(300, seed=s))[0] for s in (1, 2, 3))
-    assert quality.frechet(a, quality.spoilt(b, torch.Generator().manual_seed(0))) > 5 * quality.frechet(a, c)
+    assert judge.frechet(a, judge.spoil(b, torch.Generator().manual_seed(0))) > 5 * judge.frechet(a, c)
 
 
 def test_the_judge_can_be_trained_again():
-    losses = [loss for _, loss in quality.train(steps=60, size=32)]
+    losses = [loss for _, loss in judge.train(steps=60, size=32)]
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])

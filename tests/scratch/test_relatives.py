@@ -6,8 +6,7 @@ import json
 import pytest
 import torch
 
-from sdlab.scratch import ddpm, relatives, sampling
-from sdlab.scratch import judge as quality
+from sdlab.scratch import ddpm, judge, relatives, sampling
 from sdlab.scratch.unet import UNet
 
 POINTS = torch.tensor([[-0.9, 0.2], [0.8, 0.7], [0.1, -0.8]], dtype=torch.float64)
@@ -71,7 +70,7 @@ def test_a_straight_path_has_bend_1_and_a_half_circle_half_pi():
 def test_jumping_with_the_true_answer_ends_at_the_data(steps):
     schedule = ddpm.cosine(64)
     denoise = sampling.ideal(POINTS[:1], schedule)
-    ends = list(relatives.jump(denoise, schedule, torch.randn(20, 2, dtype=torch.float64), sampling.spaced(schedule, steps)))
+    ends = list(relatives.jump(denoise, schedule, torch.randn(20, 2, dtype=torch.float64), sampling.space_levels(schedule, steps)))
     assert len(ends) == steps
     assert torch.allclose(ends[-1], POINTS[:1].expand(20, 2))
 
@@ -91,7 +90,7 @@ def test_a_student_that_knows_every_end_has_nothing_to_learn():
     student = Knows()
     optimizer = torch.optim.SGD(student.parameters(), 0.1)
     teacher = sampling.ideal(picture, schedule)
-    levels = sampling.spaced(schedule, 8)
+    levels = sampling.space_levels(schedule, 8)
     stage = relatives.distil(
         student, ddpm.Average(student, 0.9), teacher, schedule, levels, iter([picture.repeat(32, 1, 1, 1)] * 2), optimizer, "x0"
     )
@@ -110,7 +109,7 @@ def test_distilling_moves_every_parameter_of_the_student_and_none_of_the_teacher
     before, frozen = copy.deepcopy(student), copy.deepcopy(student)
     teacher = sampling.denoiser(frozen, schedule, "v")
     stage = relatives.distil(
-        student, ddpm.Average(student, 0.9), teacher, schedule, sampling.spaced(schedule, 8), iter([torch.randn(4, 3, 8, 8)] * 3),
+        student, ddpm.Average(student, 0.9), teacher, schedule, sampling.space_levels(schedule, 8), iter([torch.randn(4, 3, 8, 8)] * 3),
         torch.optim.Adam(student.parameters(), 1e-2),
     )  # fmt: skip
     for _ in stage:
@@ -122,11 +121,11 @@ def test_distilling_moves_every_parameter_of_the_student_and_none_of_the_teacher
 def test_the_networks_that_came_with_the_course_draw_what_they_were_taught():
     torch.manual_seed(0)
     schedule, noise = ddpm.cosine(512), torch.randn(96, 3, 16, 16)
-    denoise = sampling.denoiser(relatives.trained("diffusion"), schedule, "v")
-    drawn = sampling.last(sampling.ddim(denoise, schedule, noise, sampling.spaced(schedule, 50), eta=1.0))
-    flowed = sampling.last(relatives.follow(relatives.velocity_of(relatives.trained("flow matching")), noise, 50))
-    assert quality.recognised(drawn) > 0.85
-    assert quality.recognised(flowed) > 0.85
+    denoise = sampling.denoiser(relatives.load_trained("diffusion"), schedule, "v")
+    drawn = sampling.last(sampling.ddim(denoise, schedule, noise, sampling.space_levels(schedule, 50), eta=1.0))
+    flowed = sampling.last(relatives.follow(relatives.velocity_of(relatives.load_trained("flow matching")), noise, 50))
+    assert judge.recognition(drawn) > 0.85
+    assert judge.recognition(flowed) > 0.85
 
 
 def test_what_notebook_13_says_of_the_long_race_is_in_its_table():

@@ -42,9 +42,9 @@ def karras(steps, largest=40.0, smallest=0.005, rho=7.0):
 
 ALL = {
     "ancestral": lambda s, x: sampling.ancestral(ideal(s), s, x, generator=torch.Generator().manual_seed(1)),
-    "ddim": lambda s, x: sampling.ddim(ideal(s), s, x, sampling.spaced(s, 50)),
+    "ddim": lambda s, x: sampling.ddim(ideal(s), s, x, sampling.space_levels(s, 50)),
     "ddim with noise": lambda s, x: sampling.ddim(
-        ideal(s), s, x, sampling.spaced(s, 50), eta=1.0, generator=torch.Generator().manual_seed(1)
+        ideal(s), s, x, sampling.space_levels(s, 50), eta=1.0, generator=torch.Generator().manual_seed(1)
     ),
     "euler": lambda s, x: sampling.euler(ideal_over_sigmas(), x * 40, karras(60)),
     "heun": lambda s, x: sampling.heun(ideal_over_sigmas(), x * 40, karras(30)),
@@ -82,10 +82,10 @@ def test_ddim_is_diffusers_ddim(eta):
     schedule = ddpm.Schedule(scheduler.betas.double())
     scheduler.alphas_cumprod = schedule.abar
     scheduler.set_timesteps(20)
-    assert scheduler.timesteps.tolist() == sampling.spaced(schedule, 20)
+    assert scheduler.timesteps.tolist() == sampling.space_levels(schedule, 20)
     denoise, x = ideal(schedule), start()
     theirs, generator = x, torch.Generator().manual_seed(3)
-    ours = sampling.ddim(denoise, schedule, x, sampling.spaced(schedule, 20), eta, torch.Generator().manual_seed(3))
+    ours = sampling.ddim(denoise, schedule, x, sampling.space_levels(schedule, 20), eta, torch.Generator().manual_seed(3))
     for t in scheduler.timesteps:
         level = torch.full((64,), int(t))
         eps = ddpm.as_eps(schedule, denoise(theirs, level), theirs, level)
@@ -152,9 +152,9 @@ def test_noise_left_out_of_ddpm_costs_diversity():
 def test_guidance_zero_is_unconditional_one_conditional_two_past_it():
     a, b, x = ideal_over_sigmas(DATA[:2]), ideal_over_sigmas(DATA), start()
     sigma = torch.tensor(2.0, dtype=F64)
-    assert torch.allclose(sampling.guided(a, b, 0.0)(x, sigma), b(x, sigma))
-    assert torch.allclose(sampling.guided(a, b, 1.0)(x, sigma), a(x, sigma))
-    assert torch.allclose(sampling.guided(a, b, 2.0)(x, sigma) - a(x, sigma), a(x, sigma) - b(x, sigma))
+    assert torch.allclose(sampling.guide(a, b, 0.0)(x, sigma), b(x, sigma))
+    assert torch.allclose(sampling.guide(a, b, 1.0)(x, sigma), a(x, sigma))
+    assert torch.allclose(sampling.guide(a, b, 2.0)(x, sigma) - a(x, sigma), a(x, sigma) - b(x, sigma))
 
 
 def test_a_denoiser_over_levels_works_over_sigmas():
@@ -168,7 +168,7 @@ def test_a_denoiser_over_levels_works_over_sigmas():
 
 @pytest.mark.parametrize("steps", [1, 7, 50, 1000])
 def test_spaced_levels_fall_from_the_last(steps):
-    levels = sampling.spaced(ddpm.linear(), steps)
+    levels = sampling.space_levels(ddpm.linear(), steps)
     assert len(levels) == steps
     assert levels[0] == 999
     assert all(a > b for a, b in pairwise(levels))
@@ -177,7 +177,7 @@ def test_spaced_levels_fall_from_the_last(steps):
 
 def test_too_many_levels_are_refused():
     with pytest.raises(ValueError, match="steps is 2000: it must lie between 1 and 1000"):
-        sampling.spaced(ddpm.linear(), 2000)
+        sampling.space_levels(ddpm.linear(), 2000)
 
 
 @pytest.mark.parametrize("rescale", [0.3, 1.0])
@@ -185,7 +185,7 @@ def test_rescaled_guidance_is_that_of_diffusers(rescale):
     from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
 
     told, plain = torch.randn(2, 3, 4, 8, 8, dtype=F64)
-    ours = sampling.guided(lambda x, t: told, lambda x, t: plain, 5.0, rescale)(told, 0)
+    ours = sampling.guide(lambda x, t: told, lambda x, t: plain, 5.0, rescale)(told, 0)
     theirs = rescale_noise_cfg(plain + 5.0 * (told - plain), told, guidance_rescale=rescale)
     assert torch.allclose(ours, theirs)
 

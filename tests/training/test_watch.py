@@ -31,7 +31,7 @@ def parameter(optimizer):
 def test_training_stops_on_time_and_does_not_count_the_caller(optimizer):
     spent = []
     start = time.perf_counter()
-    for seconds, _ in sdlab.timed(training(parameter(optimizer)), 0.3, optimizer):
+    for seconds, _ in sdlab.train_for(training(parameter(optimizer)), 0.3, optimizer):
         time.sleep(0.02)
         spent.append(seconds)
     assert spent == sorted(spent)
@@ -40,7 +40,7 @@ def test_training_stops_on_time_and_does_not_count_the_caller(optimizer):
 
 
 def test_the_rate_stays_and_then_falls_to_a_tenth(optimizer):
-    rates = [(s, optimizer.param_groups[0]["lr"]) for s, _ in sdlab.timed(training(parameter(optimizer)), 0.4, optimizer)]
+    rates = [(s, optimizer.param_groups[0]["lr"]) for s, _ in sdlab.train_for(training(parameter(optimizer)), 0.4, optimizer)]
     assert all(rate == 0.5 for s, rate in rates if s < 0.2)
     assert rates[-1][1] == pytest.approx(0.05)
     assert [r for _, r in rates] == sorted((r for _, r in rates), reverse=True)
@@ -49,7 +49,7 @@ def test_the_rate_stays_and_then_falls_to_a_tenth(optimizer):
 def test_a_rehearsal_is_short(optimizer, monkeypatch):
     monkeypatch.setenv("SDLAB_REHEARSAL", "0.1")
     start = time.perf_counter()
-    list(sdlab.timed(training(parameter(optimizer)), 600, optimizer))
+    list(sdlab.train_for(training(parameter(optimizer)), 600, optimizer))
     assert time.perf_counter() - start < 5
 
 
@@ -71,11 +71,11 @@ def test_a_figure_without_samples():
 
 def test_tiles_keep_pixels_and_put_white_between():
     x = torch.stack([torch.full((3, 2, 2), -1.0), torch.full((3, 2, 2), 0.0), torch.full((3, 2, 2), 5.0)])
-    sheet = plots.tiled(x, columns=2)
+    sheet = plots.tile_pixels(x, columns=2)
     assert sheet.shape == (5, 5, 3)
     assert (sheet[:2, :2] == 0).all() and (sheet[:2, 3:] == 128).all() and (sheet[3:, :2] == 255).all()
     assert (sheet[2] == 255).all() and (sheet[3:, 3:] == 255).all()
-    assert plots.tiled(x[:, :1], columns=3).shape == (2, 8, 3)  # grey ones become colour
+    assert plots.tile_pixels(x[:, :1], columns=3).shape == (2, 8, 3)  # grey ones become colour
     assert sdlab.tiles(x, columns=2, width=50).size == (50, 50)
 
 
@@ -86,7 +86,7 @@ def test_an_animation_is_a_gif_with_every_frame():
 
     from PIL import Image
 
-    moving = sdlab.animation(lambda axis, i: axis.plot([0, i], [0, 1]), range(1, 5), size=(1, 1))
+    moving = sdlab.animate(lambda axis, i: axis.plot([0, i], [0, 1]), range(1, 5), size=(1, 1))
     gif = Image.open(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", moving.data)[1])))
     assert gif.n_frames == 4
 
