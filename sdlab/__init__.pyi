@@ -13,8 +13,9 @@ from .gallery.saving import save as save
 from .lesson import exercise as exercise
 from .pipes.generation import Generation as Generation
 from .pipes.generation import generate as generate
+from .pipes.loading import load as load
 from .pipes.models import MODELS as MODELS
-from .pipes.models import load as load
+from .pipes.models import list_models as list_models
 from .pipes.models import native_side as native_side
 from .pipes.recipe import Recipe as Recipe
 from .system.device import describe as describe

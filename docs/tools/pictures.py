@@ -75,7 +75,8 @@ def main():
     save_pictures(pipe, COURSE, 4, "course.png")
     pipe = sdlab.load("pocket-scribble")
     sheet(pipe, sdlab.native_side(pipe)).savefig(IMAGES / "sketches.png", dpi=110)
-    base, refiner = sdlab.load("pocket-xl")
+    base = sdlab.load("pocket-xl")
+    refiner = sdlab.load("pocket-xl-refiner", base=base)
     with_and_without(base, refiner, list(PROMPTS), 5).savefig(IMAGES / "xl.png", dpi=110, bbox_inches="tight")
     draw_tellings(base, list(TOLD)).savefig(IMAGES / "xl-told.png", dpi=110, bbox_inches="tight")
 

@@ -24,7 +24,7 @@ from sdlab.scratch import ddpm, drawings, judge, sampling
 
 sdlab.use_style()
 torch.manual_seed(0)
-print(sdlab.describe())
+print(sdlab.describe("cpu"))  # small enough to train without a GPU
 
 # %% [markdown]
 # ## What is to be learned

@@ -35,9 +35,9 @@ USE = """
 ```python
 import sdlab
 
-base, refiner = sdlab.load("pocket-xl")
-latents = base(prompt, num_inference_steps={steps}, guidance_scale={guidance}, denoising_end=0.8, output_type="latent").images
-refiner(prompt, image=latents, num_inference_steps={steps}, guidance_scale={guidance}, denoising_start=0.8).images[0]
+base = sdlab.load("pocket-xl")
+refiner = sdlab.load("pocket-xl-refiner", base=base)
+sdlab.generate((base, refiner), prompt, steps={steps}, guidance={guidance}).image
 ```
 
 """

@@ -54,17 +54,17 @@ def words(image, maps, columns=6):
     Returns:
         The matplotlib figure.
     """
-    side = image.width
     rows = -(-(len(maps) + 1) // columns)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(rows, columns, figsize=(columns * CELL * 0.8, rows * CELL * 0.92), squeeze=False)
         for axis in axes.flat:
             axis.axis("off")
-        axes.flat[0].imshow(image, interpolation="nearest" if side < 200 else "antialiased")
+        axes.flat[0].imshow(image, interpolation="nearest" if image.width < 200 else "antialiased")
         axes.flat[0].set_title("the picture")
         for axis, (word, attention) in zip(axes.flat[1:], maps.items(), strict=False):
+            extent = (-0.5, image.width - 0.5, image.height - 0.5, -0.5)
             axis.imshow(image.convert("L"), cmap="gray", vmin=0, vmax=255)
-            axis.imshow(attention, cmap="inferno", alpha=0.72, extent=(-0.5, side - 0.5, side - 0.5, -0.5), interpolation="bilinear")
+            axis.imshow(attention, cmap="inferno", alpha=0.72, extent=extent, interpolation="bilinear")
             axis.set_title(word)
         figure.tight_layout(pad=0.4)
     plt.close(figure)

@@ -138,7 +138,7 @@ def reproduce(file, pipe=None):
         The new `Generation`.
     """
     from sdlab.pipes.generation import generate
-    from sdlab.pipes.models import load
+    from sdlab.pipes.loading import load
 
     recipe = read(file)
     pipe = pipe or load(recipe.model)

@@ -1,20 +1,18 @@
-"""The model table, and `load`: a name → a stock diffusers pipeline, ready on the device."""
+"""The model table: which models the course knows, where they are, and what they recommend. The only place that knows their names."""
 
 import difflib
 import hashlib
-import os
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sdlab.assets import ASSETS
-from sdlab.system import device as devices
+from sdlab.system.calls import brief
 
+TEXT, SKETCH, REFINER = "text to image", "sketch to image", "refiner"  # kinds
 PARTS = {  # what a folder of each kind has at least
-    "text to image": ("model_index.json", "unet", "vae", "text_encoder", "tokenizer"),
-    "sketch to image": ("config.json",),
-    "base and refiner": ("model_index.json", "unet", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2"),
-    "refiner": ("model_index.json", "unet"),
+    TEXT: ("model_index.json", "unet", "text_encoder", "tokenizer"),
+    SKETCH: ("config.json",),
+    REFINER: ("model_index.json", "unet"),
 }
 
 
@@ -22,147 +20,140 @@ PARTS = {  # what a folder of each kind has at least
 class Model:
     """A row of the table: where the weights are and what they are.
 
-    `gigabytes` is the download; `side` the native size in pixels. A ControlNet names in `base` the row of the model it steers, a base
-    without an autoencoder of its own the row whose it uses. `refiner` is the source of the refiner that belongs to a base.
+    `gigabytes` is the download, and about what the weights take in half precision; `side` the native size in pixels; `steps` and
+    `guidance` are what a Recipe that leaves them open gets. `base` names the row whose parts a model borrows: `borrows` says which, and
+    a ControlNet borrows all of them. `without` names parts of the published model that are left out.
     """
 
     source: str
-    commit: str | None
-    licence: str
-    gigabytes: float
-    side: int
-    kind: str
+    commit: str | None = None
+    licence: str = "unknown"
+    gigabytes: float = 0.0
+    side: int = 0
+    kind: str = TEXT
+    steps: int = 25
+    guidance: float = 7.5
     variant: str | None = None
     base: str | None = None
-    refiner: str | None = None
+    borrows: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+
+def _shipped(name, side, kind=TEXT, **more):
+    return Model(str(ASSETS / name), None, "MIT", 0.0, side, kind, guidance=4.0, **more)
 
 
 MODELS = {
-    "pocket": Model(str(ASSETS / "pocket"), None, "MIT", 0.0, 64, "text to image"),
-    "pocket-scribble": Model(str(ASSETS / "pocket-scribble"), None, "MIT", 0.0, 64, "sketch to image", base="pocket"),
-    "pocket-xl": Model(
-        str(ASSETS / "pocket-xl"), None, "MIT", 0.0, 128, "base and refiner", base="pocket", refiner=str(ASSETS / "pocket-xl-refiner")
+    "pocket": _shipped("pocket", 64),
+    "pocket-scribble": _shipped("pocket-scribble", 64, SKETCH, base="pocket"),
+    "pocket-xl": _shipped("pocket-xl", 128, base="pocket", borrows=("vae",)),
+    "pocket-xl-refiner": _shipped(
+        "pocket-xl-refiner", 128, REFINER, base="pocket-xl", borrows=("vae", "text_encoder_2", "tokenizer_2")
     ),
     "sd15": Model(
-        "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
-        "CreativeML OpenRAIL-M", 2.7, 512, "text to image", "fp16",
+        "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14", "CreativeML OpenRAIL-M", 2.7, 512,
+        variant="fp16", without=("safety_checker",),  # black squares teach nothing; the course's prompts are tame
+    ),
+    "sd-turbo": Model(
+        "stabilityai/sd-turbo", "b261bac6fd2cf515557d5d0707481eafa0485ec2", "Stability AI Community", 2.6, 512,
+        variant="fp16", steps=1, guidance=0.0,
     ),
     "sdxl": Model(
-        "stabilityai/stable-diffusion-xl-base-1.0", "462165984030d82259a11f4367a4eed129e94a7b",
-        "CreativeML OpenRAIL++-M", 6.9, 1024, "text to image", "fp16",
+        "stabilityai/stable-diffusion-xl-base-1.0", "462165984030d82259a11f4367a4eed129e94a7b", "CreativeML OpenRAIL++-M", 6.9, 1024,
+        variant="fp16", steps=30, guidance=5.0,
     ),
 }  # fmt: skip
 
 
-def load(name=None, device=None, dtype=None, local_files_only=False):
-    """Load a model as a stock diffusers pipeline.
-
-    Args:
-        name: a name of the model table, or the path of a diffusers folder. Default: the environment's `SDLAB_MODEL`, which must be a
-            text-to-image model, else "pocket".
-        device: "cuda", "mps" or "cpu"; default: the best there is.
-        dtype: a torch dtype; default: what the device likes.
-        local_files_only: never ask the network; a model not on this machine is then an error at once.
-
-    Returns:
-        What `DiffusionPipeline.from_pretrained` returns, on the device; for a ControlNet, its base as a pipeline that takes a sketch; for
-        "pocket-xl" a pair, base and refiner, that share one autoencoder and one second text encoder.
+def look_up(name):
+    """The row of a name: of the table, of the Hub id of one of its rows, or a new one for a folder, a weights file, or another Hub id.
 
     Raises:
-        ValueError: the name is not in the table and no such folder exists; or `SDLAB_MODEL` is of another kind.
-        OSError: weights are missing, damaged, or cannot be fetched.
+        ValueError: nothing of the kind; the message names the nearest name of the table.
     """
-    wanted, name = name, name or os.environ.get("SDLAB_MODEL") or "pocket"
-    model = _look_up(name)
-    if not wanted and model.kind != "text to image":
-        known = ", ".join(other for other, row in MODELS.items() if row.kind == "text to image")
-        raise ValueError(
-            f"SDLAB_MODEL is {name!r}, which is {model.kind}: the notebooks want text to image, choose one of {known}; "
-            f"sdlab.load({name!r}) loads it by name"
-        )
-    target = devices.pick(device)
-    dtype = dtype or devices.default_dtype(target)
-    extra = {"revision": model.commit, "variant": model.variant} if model.commit else {}
-    if name == "sd15":
-        extra["safety_checker"] = None  # black squares teach nothing; the course's prompts are tame
-    lender = model.base and load(model.base, target, dtype, local_files_only)
-    settings = {"dtype": dtype, "use_safetensors": True, "local_files_only": local_files_only or not model.commit, **extra}
-    try:
-        with _quiet():
-            pipes = _pipelines(model, lender, settings)
-    except Exception as error:
-        raise OSError(_remedy(name, model, error)) from error
-    pipes = tuple(pipe.to(target) for pipe in pipes)
-    return pipes if model.refiner else pipes[0]
-
-
-def _pipelines(model, lender, settings):
-    """The pipelines of a row: one, or a base and its refiner, which shares what it can with it."""
-    from diffusers import ControlNetModel, DiffusionPipeline, StableDiffusionControlNetPipeline
-
-    if model.kind == "sketch to image":
-        controlnet = ControlNetModel.from_pretrained(model.source, **settings)
-        return (StableDiffusionControlNetPipeline.from_pipe(lender, controlnet=controlnet),)
-    borrowed = {"vae": lender.vae} if lender else {}
-    base = DiffusionPipeline.from_pretrained(model.source, **settings, **borrowed)
-    if not model.refiner:
-        return (base,)
-    shared = {part: getattr(base, part) for part in ("vae", "text_encoder_2", "tokenizer_2")}
-    return base, DiffusionPipeline.from_pretrained(model.refiner, **settings, **shared)
-
-
-@contextmanager
-def _quiet():
-    """Keep two libraries from warning of what the course does not use (torchvision, the safety checker); errors are still raised."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    logs = (diffusers_logging, transformers_logging)
-    before = [log.get_verbosity() for log in logs]
-    for log in logs:
-        log.set_verbosity_error()
-        log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for log, verbosity in zip(logs, before, strict=True):
-            log.set_verbosity(verbosity)
-            log.enable_progress_bar()
-
-
-def _look_up(name):
-    if name in MODELS:
-        return MODELS[name]
-    if Path(name).is_dir():
-        return Model(str(Path(name).resolve()), None, "unknown", 0.0, 0, "text to image")
+    if not isinstance(name, str | Path) or not str(name).strip():
+        raise TypeError(f"model {brief(name)} is no name: give one of {', '.join(MODELS)}, a folder, a .safetensors file or a Hub id")
+    name = str(name)
+    by_source = {model.source: model for model in MODELS.values() if model.commit}
+    if name in MODELS or name in by_source:
+        return MODELS.get(name) or by_source[name]
+    path = Path(name).expanduser()
+    if path.is_dir() or (path.is_file() and path.suffix == ".safetensors"):
+        return Model(str(path.resolve()))
+    if path.is_file():
+        raise ValueError(f"model {brief(name)} is a file, but no .safetensors file: convert it first, for other formats can run programs")
+    if is_hub_id(name):
+        return Model(name, commit="main")
     near = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(MODELS)}, or give the path of a diffusers folder"
-    raise ValueError(f"model {name!r} is not in the model table and no such folder exists: {hint}")
+    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(MODELS)}, or give a diffusers folder or a Hub id"
+    raise ValueError(f"model {brief(name)} is not in the model table and no such folder exists: {hint}")
 
 
-def _remedy(name, model, error):
-    if model.commit:
-        return (
-            f"model {name!r} ({model.source}) could not be loaded from the Hub or its cache: connect to the network for a first "
-            f"download of {model.gigabytes} GB, or use the pocket model with sdlab.load('pocket')"
-        )
-    folders = {model.source: PARTS[model.kind], **({model.refiner: PARTS["refiner"]} if model.refiner else {})}
-    absent = {folder: [part for part in parts if not (Path(folder) / part).exists()] for folder, parts in folders.items()}
-    folder = next((folder for folder in absent if absent[folder]), model.source)
-    damaged = f"a file is damaged or incomplete: {str(error).splitlines()[0][:160]}"
-    state = f"{', '.join(absent[folder])} missing" if absent[folder] else damaged
-    again = "install sdlab again, or `git checkout -- sdlab/assets`" if name in MODELS else "copy the folder again"
-    return f"the weights in {folder} cannot be read ({state}): {again}"
+def is_hub_id(name):
+    """Whether a name reads like `owner/model`, and not like a path."""
+    parts = name.split("/")
+    return len(parts) == 2 and all(parts) and parts[0] not in (".", "..", "~") and "\\" not in name
+
+
+def is_here(name):
+    """Whether a model can be loaded without a download: it ships with the course, is a folder or file, or is in the Hub's cache."""
+    model = look_up(name)
+    if not model.commit:
+        return True
+    from huggingface_hub import try_to_load_from_cache
+
+    weights = f"unet/diffusion_pytorch_model.{model.variant + '.' if model.variant else ''}safetensors"
+    wanted = ("model_index.json", weights)
+    return all(isinstance(try_to_load_from_cache(model.source, file, revision=model.commit), str) for file in wanted)
+
+
+class ModelTable(list):
+    """Rows of the model table, printed as text or as a table of a notebook."""
+
+    HEAD = ("name", "kind", "pixels", "steps", "guidance", "here", "licence")
+
+    def _cells(self):
+        for name, model in self:
+            here = "ships with the course" if not model.commit else "yes" if is_here(name) else f"no, {model.gigabytes} GB to download"
+            yield (name, model.kind, str(model.side), str(model.steps), f"{model.guidance:g}", here, model.licence)
+
+    def __repr__(self):
+        rows = [self.HEAD, *self._cells()]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(self.HEAD))]
+        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+    def _repr_html_(self):
+        def line(cells, tag):
+            return "<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in cells) + "</tr>"
+
+        return f"<table>{line(self.HEAD, 'th')}{''.join(line(cells, 'td') for cells in self._cells())}</table>"
+
+
+def list_models():
+    """The model table as it is on this machine: what each model is, recommends and needs, and whether it is here.
+
+    Returns:
+        A list of `(name, Model)` that prints itself as a table.
+    """
+    return ModelTable(MODELS.items())
 
 
 def name_of(pipe):
-    """The model table's name of a loaded pipeline, or the place it was loaded from."""
+    """The model table's name of a loaded pipeline; otherwise its Hub id, or the name of its folder or file, never a path."""
     own = getattr(pipe, "controlnet", pipe)
-    source = str(own.config.get("_name_or_path", ""))
+    source = str(own.config.get("_name_or_path") or "")
     for name, model in MODELS.items():
-        if source in (model.source, model.refiner) or (not model.commit and source and Path(source) == Path(model.source)):
+        if source == model.source or (not model.commit and source and Path(source) == Path(model.source)):
             return name
-    return source
+    return (
+        source if is_hub_id(source) and not Path(source).exists() else Path(source).name.removesuffix(".safetensors") or type(pipe).__name__
+    )
+
+
+def recommend(pipe):
+    """Steps and guidance for a pipeline: its row's in the table, else those of Stable Diffusion 1.5."""
+    model = MODELS.get(name_of(pipe), Model(""))
+    return model.steps, model.guidance
 
 
 def native_side(pipe):

@@ -2,27 +2,34 @@
 
 import dataclasses
 import math
+import numbers
+import operator
 from dataclasses import dataclass
 
-from sdlab.pipes.samplers import SAMPLERS
+from sdlab.pipes.samplers import SAMPLERS, is_known
+from sdlab.system.calls import brief, check_call
 
 LARGEST_SEED = 2**63 - 1
+MOST_IMAGES = 64
 
 
+@check_call("sdlab.Recipe('a lion wearing a crown', seed=42)")
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a picture.
+    """Everything that decides a picture. What it leaves open, the model that draws it recommends.
 
     Args:
         prompt: what to draw.
         negative_prompt: what to steer away from.
-        steps: denoising steps, at least 1.
-        guidance: guidance scale; 1 or less means the prompt alone, without steering.
+        steps: denoising steps, at least 1; None means what the model recommends.
+        guidance: guidance scale; 1 or less means the prompt alone, without steering; None means what the model recommends.
         seed: of the first image's noise; further images take the next seeds.
         width, height: in pixels, multiples of 8; None means the model's own size.
-        images: how many.
-        sampler: a name from `sdlab.pipes.samplers.SAMPLERS`; None means the model's own.
-        model: a name from the model table, or a folder; filled in when a picture is made.
+        images: how many, up to 64.
+        sampler: a name from `sdlab.pipes.samplers.SAMPLERS`, or the class of a diffusers scheduler; None means the model's own.
+        model: a name from the model table, or of a folder; filled in when a picture is made.
+        refiner: the model that finishes what `model` began; filled in when a pair draws.
+        handover: the share of the noise that is removed before the refiner takes over, between 0 and 1; with a refiner only.
 
     Raises:
         TypeError: a value of the wrong kind.
@@ -31,41 +38,54 @@ class Recipe:
 
     prompt: str
     negative_prompt: str = ""
-    steps: int = 25
-    guidance: float = 7.0
+    steps: int | None = None
+    guidance: float | None = None
     seed: int = 0
     width: int | None = None
     height: int | None = None
     images: int = 1
     sampler: str | None = None
     model: str | None = None
+    refiner: str | None = None
+    handover: float | None = None
 
     def __post_init__(self):
         for name in ("prompt", "negative_prompt"):
             if not isinstance(getattr(self, name), str):
-                raise TypeError(f"{name} is {getattr(self, name)!r}: it must be text, such as 'a lion wearing a crown'")
+                raise TypeError(f"{name} is {brief(getattr(self, name))}: it must be text, such as 'a lion wearing a crown'")
         if not self.prompt.strip():
-            raise ValueError(f"prompt is {self.prompt!r}: it must say what to draw, such as 'a lion wearing a crown'")
-        _whole("steps", self.steps, 1, 1000)
-        _whole("seed", self.seed, 0, LARGEST_SEED)
-        _whole("images", self.images, 1, 64)
-        if isinstance(self.guidance, bool) or not isinstance(self.guidance, int | float):
-            raise TypeError(f"guidance is {self.guidance!r}: it must be a number, such as 7.5")
-        if not math.isfinite(self.guidance) or self.guidance < 0:
-            raise ValueError(f"guidance is {self.guidance}: it must be 0 or more and finite, such as 7.5")
+            raise ValueError(f"prompt is {brief(self.prompt)}: it must say what to draw, such as 'a lion wearing a crown'")
+        self._settle("seed", _whole, 0, LARGEST_SEED)
+        self._settle("images", _whole, 1, MOST_IMAGES)
+        if self.steps is not None:
+            self._settle("steps", _whole, 1, 1000)
+        if self.guidance is not None:
+            self._settle("guidance", _real, 0, math.inf)
+        if self.handover is not None:
+            self._settle("handover", _real, 0, 1)
+            if not 0 < self.handover < 1:
+                raise ValueError(f"handover is {self.handover:g}: both models must have something to do; give a share such as 0.8")
         for name in ("width", "height"):
-            side = getattr(self, name)
-            if side is None:
-                continue
-            _whole(name, side, 8, 4096)
-            if side % 8:
-                near = max(8, round(side / 8) * 8)
-                raise ValueError(f"{name} is {side}: it must be a multiple of 8, because the U-Net works on a smaller grid; try {near}")
-        if self.sampler is not None and self.sampler not in SAMPLERS:
-            raise ValueError(f"sampler is {self.sampler!r}: choose one of {', '.join(SAMPLERS)}")
+            if getattr(self, name) is not None:
+                self._settle(name, _whole, 8, 4096)
+                _refuse_odd_side(name, getattr(self, name))
+        for name in ("sampler", "model", "refiner"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise TypeError(f"{name} is {brief(value)}: it must be a name, or None for the model's own")
+        if self.sampler is not None and not is_known(self.sampler):
+            raise ValueError(f"sampler is {brief(self.sampler)}: choose one of {', '.join(SAMPLERS)}")
+
+    def _settle(self, name, check, low, high):
+        object.__setattr__(self, name, check(name, getattr(self, name), low, high))
 
     def but(self, **changes):
-        """The same recipe with some ingredients changed."""
+        """The same recipe with some ingredients changed.
+
+        Raises:
+            TypeError: a Recipe has no such ingredient, or the value is of the wrong kind.
+            ValueError: a value out of range.
+        """
         known = [f.name for f in dataclasses.fields(self)]
         for name in changes:
             if name not in known:
@@ -80,15 +100,47 @@ class Recipe:
     def from_dict(cls, values):
         """A recipe from `to_dict`'s dictionary; unknown keys are an error, not a surprise."""
         known = {f.name for f in dataclasses.fields(cls)}
-        unknown = sorted(set(values) - known)
+        if not isinstance(values, dict):
+            raise TypeError(f"{brief(values)} is not a Recipe's dictionary: give what Recipe.to_dict returned")
+        unknown = sorted(map(str, set(values) - known))
         if unknown or "prompt" not in values:
-            problem = f"unknown ingredients {unknown}" if unknown else "no prompt"
+            problem = f"unknown ingredients {brief(unknown)}" if unknown else "no prompt"
             raise ValueError(f"this is not a Recipe, it has {problem}: a Recipe has {', '.join(sorted(known))}")
         return cls(**values)
 
 
 def _whole(name, value, low, high):
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} is {value!r}: it must be a whole number from {low} to {high}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} is {value}: it must lie between {low} and {high}")
+    """The value as an int, be it Python's, NumPy's or torch's."""
+    if isinstance(value, list | tuple | range) and name == "seed":
+        raise TypeError(
+            f"seed is {brief(value)}: a recipe has one; images=3 takes three seeds in a row, and a sweep over seeds is "
+            "[recipe.but(seed=s) for s in (1, 5, 9)]"
+        )
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{name} is {brief(value)}: it must be a whole number from {low} to {high}")
+    if not low <= number <= high:
+        raise ValueError(f"{name} is {brief(number)}: it must lie between {low} and {high}")
+    return number
+
+
+def _real(name, value, low, high):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} is {brief(value)}: it must be a number, such as {7.5 if high > 1 else 0.8}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number) or not low <= number <= high:
+        rule = f"{low} or more and finite, such as 7.5" if high == math.inf else f"between {low} and {high}"
+        raise ValueError(f"{name} is {brief(value)}: it must be {rule}")
+    return number
+
+
+def _refuse_odd_side(name, side):
+    if side % 8:
+        near = max(8, round(side / 8) * 8)
+        raise ValueError(f"{name} is {side}: it must be a multiple of 8, because the U-Net works on a smaller grid; try {near}")

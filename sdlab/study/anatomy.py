@@ -4,6 +4,7 @@ The real SD 1.5 and SDXL are built here from their published configurations on t
 numbers: their parameters are counted without a download. Left out: their tokenizers, which have no parameters.
 """
 
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -160,6 +161,13 @@ def watching(unet):
         unet.set_attn_processor(before)
 
 
+def grid_of(cells, aspect):
+    """Height and width of the grid that has so many cells and is nearest to an aspect, height over width: `(h, w)`."""
+    sides = (h for h in range(1, cells + 1) if cells % h == 0)
+    height = min(sides, key=lambda h: abs(math.log(h * h / (cells * aspect))))
+    return height, cells // height
+
+
 def word_maps(pipe, recipe):
     """Where each word of a prompt is looked at while its picture is made.
 
@@ -173,12 +181,12 @@ def word_maps(pipe, recipe):
 
     with watching(pipe.unet) as kept:
         generation = generate(pipe, recipe, progress=False)
-    finest = max(int(weights.shape[0] ** 0.5) for weights in kept)
+    shapes = [grid_of(weights.shape[0], generation.recipe.height / generation.recipe.width) for weights in kept]
+    finest = max(shapes)
     total = 0
-    for weights in kept:
-        side = int(weights.shape[0] ** 0.5)
-        maps = weights.T.reshape(1, -1, side, side)  # (1, tokens, h, w)
-        total = total + F.interpolate(maps, (finest, finest), mode="bilinear")[0]
+    for weights, shape in zip(kept, shapes, strict=True):
+        maps = weights.T.reshape(1, -1, *shape)  # (1, tokens, h, w)
+        total = total + F.interpolate(maps, finest, mode="bilinear")[0]
     tokens = pipe.tokenizer.tokenize(recipe.prompt)
     words, current = {}, []
     for position, token in enumerate(tokens, start=1):  # position 0 is the start of text

@@ -1,3 +1,4 @@
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -5,6 +6,7 @@ import torch
 import sdlab
 from sdlab.pipes import samplers
 from sdlab.pipes.generation import decode
+from sdlab.pipes.models import MODELS, recommend
 
 
 def pixels(image):
@@ -76,3 +78,144 @@ def test_an_interrupted_run_leaves_the_pipeline_as_it_was(pipe, recipe):
     with pytest.raises(KeyboardInterrupt):
         sdlab.generate(pipe, recipe.but(sampler="Euler"), progress=False, on_step=stop)
     assert pipe.scheduler is own
+
+
+def test_a_text_and_keywords_are_a_recipe(pipe, recipe):
+    asked = {"seed": 7, "steps": 3, "guidance": 4.0}
+    assert sdlab.generate(pipe, recipe.prompt, progress=False, **asked).recipe == sdlab.generate(pipe, recipe, progress=False).recipe
+    assert sdlab.generate(pipe, recipe, seed=9, progress=False).recipe.seed == 9
+
+
+def test_what_is_left_open_is_the_models_recommendation(pipe):
+    run = sdlab.generate(pipe, "a lion", progress=False)
+    assert (run.recipe.steps, run.recipe.guidance) == (MODELS["pocket"].steps, MODELS["pocket"].guidance) == (25, 4.0)
+    unknown = type("Pipe", (), {"config": {"_name_or_path": "someone/model"}})()
+    assert recommend(unknown) == (25, 7.5)
+    for name, asked in (("sd15", (25, 7.5)), ("sd-turbo", (1, 0.0))):
+        assert recommend(type("Pipe", (), {"config": {"_name_or_path": MODELS[name].source}})()) == asked
+
+
+def test_the_recipe_names_the_model_that_drew_it(pipe, recipe):
+    assert sdlab.generate(pipe, recipe.but(model="sd15"), progress=False).recipe.model == "pocket"
+
+
+def test_pictures_that_do_not_fit_together_are_made_in_parts(pipe, recipe, monkeypatch):
+    """A U-Net that runs out of memory above four images (two with guidance), as CUDA's allocator says it."""
+    asked = recipe.but(images=5)
+    whole = sdlab.generate(pipe, asked, progress=False, keep_latents=True)
+    forward, sizes = type(pipe.unet).forward, []
+
+    def small(self, sample, *args, **kwargs):
+        sizes.append(len(sample))
+        if len(sample) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return forward(self, sample, *args, **kwargs)
+
+    monkeypatch.setattr(type(pipe.unet), "forward", small)
+    parts = sdlab.generate(pipe, asked, progress=False, keep_latents=True)
+    assert max(sizes) == 10 and sizes.count(4) == 6 and sizes[-1] == 2  # 5, then 2 + 2 + 1
+    for a, b in zip(whole.images, parts.images, strict=True):
+        assert np.abs(pixels(a) - pixels(b)).max() <= 1
+    assert [z.shape for z in parts.latents] == [z.shape for z in whole.latents]
+    assert all(torch.allclose(a, b, atol=1e-3) for a, b in zip(whole.latents, parts.latents, strict=True))
+
+
+def test_one_picture_that_does_not_fit_is_told(pipe, recipe, monkeypatch):
+    def never(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(type(pipe.unet), "forward", never)
+    with pytest.raises(MemoryError, match=r"one picture of \d+×\d+ does not fit into the memory of cpu: draw a smaller one"):
+        sdlab.generate(pipe, recipe.but(images=2), progress=False)
+
+
+def test_a_base_and_its_refiner_draw_together(recipe):
+    base = sdlab.load("pocket-xl", device="cpu")
+    pair = base, sdlab.load("pocket-xl-refiner", device="cpu", base=base)
+    asked, seen = recipe.but(steps=5, images=2), []
+    run = sdlab.generate(pair, asked, progress=False, keep_latents=True, on_step=lambda step, z: seen.append(step))
+    assert (run.recipe.model, run.recipe.refiner, run.recipe.handover) == ("pocket-xl", "pocket-xl-refiner", 0.8)
+    assert seen == [0, 1, 2, 3, 4] and len(run.latents) == 5
+    noise = [torch.Generator().manual_seed(seed) for seed in (7, 8)]
+    shared = {"num_inference_steps": 5, "guidance_scale": 4.0, "num_images_per_prompt": 2, "generator": noise}
+    latents = base(recipe.prompt, **shared, denoising_end=0.8, output_type="latent").images
+    theirs = pair[1](recipe.prompt, image=latents, **shared, denoising_start=0.8).images
+    assert all((pixels(a) == pixels(b)).all() for a, b in zip(run.images, theirs, strict=True))
+    alone = sdlab.generate(base, asked.but(refiner="pocket-xl-refiner", handover=0.8), progress=False)
+    assert (alone.recipe.refiner, alone.recipe.handover) == (None, None)  # the recipe says what happened
+
+
+def test_a_scheduler_outside_the_table_is_used_and_named(pipe, recipe):
+    own = pipe.scheduler
+    pipe.scheduler = diffusers.DEISMultistepScheduler.from_config(own.config)
+    try:
+        run = sdlab.generate(pipe, recipe, progress=False)
+        assert run.recipe.sampler == "DEISMultistepScheduler"
+        assert (pixels(sdlab.generate(pipe, run.recipe, progress=False).image) == pixels(run.image)).all()
+    finally:
+        pipe.scheduler = own
+    assert (pixels(sdlab.generate(pipe, run.recipe, progress=False).image) == pixels(run.image)).all()
+    with pytest.raises(ValueError, match="diffusers has no such class: choose one of DDIM"):
+        sdlab.generate(pipe, recipe.but(sampler="NoSuchScheduler"), progress=False)
+
+
+def test_plain_samplers_switch_karras_off():
+    for name, (kind, _) in samplers.SAMPLERS.items():
+        own = getattr(diffusers, kind)()
+        if "use_karras_sigmas" in own.config:
+            own.register_to_config(use_karras_sigmas=True)
+        scheduler = samplers.make(name, own.config)
+        assert type(scheduler).__name__ == kind
+        assert bool(scheduler.config.get("use_karras_sigmas", False)) is (name == "DPM++ 2M Karras"), name
+
+
+def test_the_students_progress_bar_stays_as_it_was(pipe, recipe):
+    before = getattr(pipe, "_progress_bar_config", None)
+    pipe.set_progress_bar_config(desc="mine", disable=True)
+    sdlab.generate(pipe, recipe, progress=False)
+    assert pipe._progress_bar_config == {"desc": "mine", "disable": True}
+    del pipe._progress_bar_config
+    sdlab.generate(pipe, recipe, progress=False)
+    assert not hasattr(pipe, "_progress_bar_config")
+    if before is not None:
+        pipe._progress_bar_config = before
+
+
+def test_an_autoencoder_that_overflows_in_half_precision_decodes_in_full(pipe, recipe):
+    run = sdlab.generate(pipe, recipe, progress=False, keep_latents=True)
+    seen = []
+    handle = pipe.vae.decoder.register_forward_pre_hook(lambda module, args: seen.append(args[0].dtype))
+    pipe.vae.register_to_config(force_upcast=True)
+    pipe.vae.half()
+    try:
+        image = decode(pipe, run.latents[-1])[0]
+        assert pipe.vae.dtype == torch.float16
+    finally:
+        handle.remove()
+        pipe.vae.float()
+        pipe.vae.register_to_config(force_upcast=False)
+    assert seen == [torch.float32]
+    assert np.abs(pixels(image) - pixels(run.image)).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda pipe: sdlab.generate("a lion", pipe), "pipe is 'a lion': the pipeline comes first, as in sdlab.generate"),
+        (lambda pipe: sdlab.generate(pipe), "missing a required argument: 'recipe'; it is called as sdlab.generate(pipe, 'a lion"),
+        (lambda pipe: sdlab.generate(pipe, 7), "recipe is 7: give a prompt"),
+        (lambda pipe: sdlab.generate(pipe, ["a lion"] * 100), "recipe is ['a lion'"),
+        (lambda pipe: sdlab.generate(pipe, "a lion", sed=3), "unexpected keyword argument 'sed': did you mean 'seed'?"),
+        (lambda pipe: sdlab.generate(pipe, sdlab.Recipe("a lion"), sed=3), "a Recipe has no 'sed'"),
+        (lambda pipe: sdlab.generate(pipe, "a lion", 3), "too many positional arguments"),
+        (lambda pipe: sdlab.generate((pipe, pipe, pipe), "a lion"), "the pipeline comes first"),
+        (lambda pipe: sdlab.generate((pipe, pipe), "a lion"), "'pocket' cannot refine 'pocket'"),
+        (lambda pipe: sdlab.generate(None, "a lion"), "pipe is None"),
+        (lambda pipe: sdlab.generate(pipe, "a lion", on_step=3), "on_step is 3: it must be a function"),
+    ],
+)
+def test_wrong_calls_are_told_in_one_sentence(pipe, call, said):
+    with pytest.raises(TypeError) as caught:
+        call(pipe)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400

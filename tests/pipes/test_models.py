@@ -1,7 +1,10 @@
+import errno
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
+import numpy as np
 import pytest
 import torch
 from diffusers import (
@@ -12,6 +15,7 @@ from diffusers import (
     StableDiffusionXLImg2ImgPipeline,
     StableDiffusionXLPipeline,
 )
+from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
 import sdlab
 from pocket.reports.xl import refine
@@ -22,6 +26,8 @@ from pocket.stages.config import CPU
 from pocket.stages.controlnet import as_hint, outline_things
 from sdlab.assets import ASSETS
 from sdlab.pipes import models
+from sdlab.pipes.hub import explain
+from sdlab.pipes.loading import choose_dtypes, settle_dtypes
 
 
 @pytest.fixture
@@ -71,7 +77,8 @@ def test_a_sketch_becomes_a_picture_that_keeps_to_it():
 
 @pytest.fixture(scope="module")
 def pair():
-    return sdlab.load("pocket-xl", device="cpu")
+    base = sdlab.load("pocket-xl", device="cpu")
+    return base, sdlab.load("pocket-xl-refiner", device="cpu", base=base)
 
 
 def test_base_and_refiner_are_stock_and_share_what_they_can(pair):
@@ -80,7 +87,8 @@ def test_base_and_refiner_are_stock_and_share_what_they_can(pair):
     assert type(refiner) is StableDiffusionXLImg2ImgPipeline
     assert refiner.vae is base.vae
     assert refiner.text_encoder_2 is base.text_encoder_2
-    assert [models.name_of(pipe) for pipe in pair] == ["pocket-xl"] * 2
+    assert refiner.tokenizer_2 is base.tokenizer_2
+    assert [models.name_of(pipe) for pipe in pair] == ["pocket-xl", "pocket-xl-refiner"]
     assert [models.native_side(pipe) for pipe in pair] == [models.MODELS["pocket-xl"].side] * 2
     assert models.fingerprint(base) != models.fingerprint(refiner)
 
@@ -117,15 +125,17 @@ def test_the_environment_names_the_model(monkeypatch):
         sdlab.load()
 
 
-@pytest.mark.parametrize("name", ["pocket-scribble", "pocket-xl"])
+@pytest.mark.parametrize("name", ["pocket-scribble", "pocket-xl-refiner"])
 def test_the_environment_names_a_text_to_image_model(monkeypatch, name):
     monkeypatch.setenv("SDLAB_MODEL", name)
-    with pytest.raises(ValueError, match=rf"SDLAB_MODEL is '{name}', .* choose one of pocket, sd15, sdxl; sdlab.load\('{name}'\)"):
+    with pytest.raises(
+        ValueError, match=rf"SDLAB_MODEL is '{name}', .* choose one of pocket, pocket-xl, sd15, sd-turbo, sdxl; sdlab.load\('{name}'\)"
+    ):
         sdlab.load()
 
 
 def test_a_name_like_nothing_lists_the_table():
-    with pytest.raises(ValueError, match="choose one of pocket, pocket-scribble, pocket-xl, sd15, sdxl"):
+    with pytest.raises(ValueError, match="choose one of pocket, pocket-scribble, pocket-xl, pocket-xl-refiner, sd15, sd-turbo, sdxl"):
         sdlab.load("zzz")
 
 
@@ -144,7 +154,7 @@ def test_a_damaged_weights_file_is_an_error_not_a_picture(copy):
 
 
 def test_a_real_model_without_network_says_what_to_do():
-    with pytest.raises(OSError, match=r"connect to the network for a first download of 2.7 GB, or use the pocket model"):
+    with pytest.raises(OSError, match=r"HF_HUB_OFFLINE forbids a download; unset it to fetch 2.7 GB once, or use the pocket model"):
         sdlab.load("sd15", device="cpu", local_files_only=True)
 
 
@@ -165,10 +175,126 @@ def test_a_missing_part_of_a_controlnet_is_named(tmp_path, monkeypatch):
         sdlab.load("pocket-scribble", device="cpu")
 
 
-def test_a_missing_part_of_a_refiner_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(models.MODELS, "pocket-xl", replace(models.MODELS["pocket-xl"], refiner=str(tmp_path)))
+def test_a_missing_part_of_a_refiner_is_named(tmp_path, monkeypatch, pair):
+    monkeypatch.setitem(models.MODELS, "pocket-xl-refiner", replace(models.MODELS["pocket-xl-refiner"], source=str(tmp_path)))
     with pytest.raises(OSError, match=rf"{tmp_path} cannot be read \(model_index.json, unet missing\): install sdlab again"):
-        sdlab.load("pocket-xl", device="cpu")
+        sdlab.load("pocket-xl-refiner", device="cpu", base=pair[0])
+
+
+def test_an_own_base_must_be_the_right_one(pipe):
+    with pytest.raises(ValueError, match=r"base is 'pocket', but 'pocket-xl-refiner' stands on 'pocket-xl': give base=sdlab.load"):
+        sdlab.load("pocket-xl-refiner", base=pipe)
+    with pytest.raises(ValueError, match="model 'sd15' stands on no other: leave base out"):
+        sdlab.load("sd15", base=pipe)
+    with pytest.raises(TypeError, match="base is 3: it must be a pipeline"):
+        sdlab.load("pocket-scribble", base=3)
+
+
+def test_a_controlnet_shares_its_base_and_leaves_its_dtype(pipe):
+    half = sdlab.load("pocket", device="cpu", dtype=torch.bfloat16)
+    steered = sdlab.load("pocket-scribble", device="cpu", dtype=torch.bfloat16, base=half)
+    assert steered.unet is half.unet and steered.vae is half.vae
+    parts = (half.unet, half.vae, half.text_encoder, steered.controlnet)
+    assert {p.dtype for part in parts for p in part.parameters()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("ask", [str, Path, lambda folder: f"{folder}/"])
+def test_a_folder_is_loaded_and_named_by_its_name(copy, ask):
+    pipe = sdlab.load(ask(copy), device="cpu")
+    assert type(pipe) is StableDiffusionPipeline
+    assert models.name_of(pipe) == copy.name
+    run = sdlab.generate(pipe, "a lion", steps=1, progress=False)
+    assert run.recipe.model == "pocket" and str(copy.parent) not in str(run.recipe)
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "a/b/c", "~/nowhere", "../nowhere", "C:\\models\\sd"])
+def test_a_path_to_nothing_is_told_at_once(name):
+    with pytest.raises(ValueError, match="is not in the model table and no such folder exists"):
+        sdlab.load(name)
+
+
+def test_a_pickled_checkpoint_is_refused(tmp_path):
+    (tmp_path / "model.ckpt").write_bytes(b"80")
+    with pytest.raises(ValueError, match=r"no .safetensors file: convert it first, for other formats can run programs"):
+        sdlab.load(tmp_path / "model.ckpt")
+
+
+def test_a_hub_id_of_the_table_is_its_row_and_others_are_loaded_as_they_are():
+    assert models.look_up("stabilityai/sd-turbo") is models.MODELS["sd-turbo"]
+    assert models.look_up("someone/their-model").source == "someone/their-model"
+    with pytest.raises(OSError, match=r"model someone/their-model could not be loaded: it is not in the cache"):
+        sdlab.load("someone/their-model", device="cpu", local_files_only=True)
+
+
+@pytest.mark.parametrize("wrong", [3, "", "  ", ["pocket"], b"pocket"])
+def test_what_is_no_name_is_told(wrong):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        models.look_up(wrong)
+    assert "pocket" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_wrong_dtype_or_argument_of_load_is_told():
+    with pytest.raises(TypeError, match=r"dtype is 'float16': it must be one of torch's, such as torch.float16"):
+        sdlab.load("pocket", dtype="float16")
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'devise': did you mean 'device'\?; it is called as sdlab.load"):
+        sdlab.load("pocket", devise="cpu")
+
+
+def test_the_table_says_what_is_here():
+    table = sdlab.list_models()
+    assert [name for name, _ in table] == list(models.MODELS)
+    said = repr(table).splitlines()
+    assert len(said) == 1 + len(table)
+    assert "ships with the course" in next(line for line in said if line.startswith("pocket "))
+    assert "2.7 GB to download" in next(line for line in said if line.startswith("sd15"))
+    assert table._repr_html_().count("<tr>") == len(said)
+
+
+def test_models_that_ship_are_here_and_those_of_the_hub_only_when_cached(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert models.is_here("pocket-xl-refiner")
+    assert not models.is_here("sd15")
+    row = models.MODELS["sd15"]
+    snapshot = tmp_path / f"models--{row.source.replace('/', '--')}" / "snapshots" / row.commit
+    (snapshot / "unet").mkdir(parents=True)
+    (snapshot / "model_index.json").write_text("{}")
+    assert not models.is_here("sd15")  # a download that broke off
+    (snapshot / "unet" / "diffusion_pytorch_model.fp16.safetensors").touch()
+    assert models.is_here("sd15")
+
+
+def test_on_a_mac_the_text_encoder_stays_exact(pipe):
+    """Before torch 2.13 half precision draws another prompt there: pytorch#195910."""
+    mac = torch.device("mps")
+    assert choose_dtypes(torch.device("cuda"), torch.float16) is torch.float16
+    assert choose_dtypes(mac, torch.float32) is torch.float32
+    mixed = DiffusionPipeline.from_pretrained(ASSETS / "pocket", dtype=choose_dtypes(mac, torch.bfloat16))
+    assert (mixed.text_encoder.dtype, mixed.unet.dtype, mixed.vae.dtype) == (torch.float32, torch.bfloat16, torch.bfloat16)
+    settle_dtypes(mixed)
+    recipe = sdlab.Recipe("a lion on the beach, cartoon", seed=3, steps=6)
+    ours, exact = (np.asarray(sdlab.generate(p, recipe, progress=False).image, float) for p in (mixed, pipe))
+    assert np.abs(ours - exact).mean() < 6  # the same picture, rounded
+
+
+def test_the_cause_of_a_failed_download_decides_the_remedy(monkeypatch):
+    """Errors as huggingface_hub and the system raise them, wrapped as diffusers wraps them."""
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    request = httpx.Request("GET", "https://huggingface.co")
+    cases = {
+        "the disk is full; free 2.7 GB": OSError(errno.ENOSPC, "No space left on device"),
+        "the Hub is out of reach; connect to the network": httpx.ConnectError("[Errno -2] Name or service not known"),
+        "the proxy refused; check HTTPS_PROXY": httpx.ProxyError("403 Forbidden"),
+        "want a form to be filled in": GatedRepoError("403", response=httpx.Response(403, request=request)),
+        "the Hub knows no such model": RepositoryNotFoundError("404", response=httpx.Response(404, request=request)),
+        "a new kind of trouble": RuntimeError("a new kind of trouble\nand its long story"),
+    }
+    for remedy, cause in cases.items():
+        wrapped = OSError("Can't load the model")
+        wrapped.__cause__ = cause
+        said = explain("sd15", models.MODELS["sd15"], wrapped if "new kind" not in remedy else cause)
+        assert remedy in said and "\n" not in said, said
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert "HF_HUB_OFFLINE forbids a download" in explain("sd15", models.MODELS["sd15"], OSError("not cached"))
 
 
 def test_fingerprints_tell_models_apart(pipe):

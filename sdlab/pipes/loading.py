@@ -1,0 +1,150 @@
+"""`load`: a name → one stock diffusers pipeline, ready on the device."""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from sdlab.pipes.hub import explain
+from sdlab.pipes.models import MODELS, SKETCH, TEXT, look_up, name_of
+from sdlab.system import device as devices
+from sdlab.system.calls import brief, check_call
+
+
+@check_call("sdlab.load('pocket')")
+def load(name=None, device=None, dtype=None, *, base=None, local_files_only=False):
+    """Load a model as a stock diffusers pipeline.
+
+    Args:
+        name: a name of the model table (`sdlab.list_models()`), a diffusers folder, a `.safetensors` file, or a Hub id such as
+            "stabilityai/sd-turbo". Default: the environment's `SDLAB_MODEL`, which must be a text-to-image model, else "pocket".
+        device: "cuda", "mps" or "cpu"; default: the best there is.
+        dtype: a torch dtype; default: what the device likes.
+        base: a loaded pipeline to share parts with, for a model that stands on another: the pocket model for its ControlNet, the
+            XL for its refiner. Default: it is loaded as well.
+        local_files_only: never ask the network; a model not on this machine is then an error at once.
+
+    Returns:
+        What `DiffusionPipeline.from_pretrained` returns, on the device; for a ControlNet, its base as a pipeline that takes a sketch.
+
+    Raises:
+        TypeError: an argument of the wrong kind.
+        ValueError: there is no such model; or `SDLAB_MODEL` is of another kind; or `base` is another model's.
+        OSError: weights are missing, damaged, or cannot be fetched.
+    """
+    asked, name = name, name or os.environ.get("SDLAB_MODEL") or "pocket"
+    model = look_up(name)
+    if asked is None and model.kind != TEXT:
+        known = ", ".join(other for other, row in MODELS.items() if row.kind == TEXT)
+        raise ValueError(
+            f"SDLAB_MODEL is {name!r}, which is {model.kind}: the notebooks want {TEXT}, choose one of {known}; "
+            f"sdlab.load({name!r}) loads it by name"
+        )
+    if dtype is not None and not isinstance(dtype, torch.dtype):
+        raise TypeError(f"dtype is {brief(dtype)}: it must be one of torch's, such as torch.float16")
+    _check_base(name, model, base)
+    target = devices.pick(device)
+    dtype = dtype or devices.default_dtype(target)
+    lender = base or (model.base and load(model.base, target, dtype, local_files_only=local_files_only))
+    hub = {"revision": model.commit, "variant": model.variant} if model.commit else {}
+    settings = {
+        "dtype": choose_dtypes(target, dtype), "use_safetensors": True, "local_files_only": local_files_only or not model.commit,
+        **hub, **dict.fromkeys(model.without),
+    }  # fmt: skip
+    try:
+        with _quiet():
+            pipe = _assemble(model, lender, settings)
+    except Exception as error:
+        raise OSError(explain(str(name), model, error)) from error
+    if target.type == "mps" and dtype != torch.float32:
+        settle_dtypes(pipe)
+    return pipe.to(target)
+
+
+def choose_dtypes(device, dtype):
+    """The dtype of each part: one for all, but on a Mac the text encoders stay in float32.
+
+    There torch before 2.13 applies the causal mask of a half-precision text encoder wrongly, and another prompt is drawn without a word
+    (pytorch#195910).
+    """
+    if device.type == "mps" and dtype != torch.float32:
+        return {"default": dtype, "text_encoder": torch.float32, "text_encoder_2": torch.float32}
+    return dtype
+
+
+def settle_dtypes(pipe):
+    """Let U-Net, ControlNet and autoencoder work beside a text encoder of another dtype."""
+    for part in (pipe.unet, getattr(pipe, "controlnet", None), pipe.vae.encoder, pipe.vae.post_quant_conv):
+        if part is not None and not part._forward_pre_hooks:  # parts that models share are settled once
+            compute_in_own_dtype(part)
+
+
+def compute_in_own_dtype(module):
+    """Let a module take inputs of any float dtype; it goes on in its own. Pipelines hand on what the text encoder speaks: float32."""
+
+    def cast(value):
+        return value.to(dtype) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
+
+    def hook(_, args, kwargs):
+        added = kwargs.get("added_cond_kwargs")
+        more = {"added_cond_kwargs": {key: cast(value) for key, value in added.items()}} if added else {}
+        return tuple(map(cast, args)), {key: cast(value) for key, value in kwargs.items()} | more
+
+    dtype = next(module.parameters()).dtype
+    module.register_forward_pre_hook(hook, with_kwargs=True)
+
+
+def _check_base(name, model, base):
+    if base is None:
+        return
+    if not model.base:
+        raise ValueError(f"base was given, but model {name!r} stands on no other: leave base out")
+    if not hasattr(base, "unet"):
+        raise TypeError(f"base is {brief(base)}: it must be a pipeline, such as sdlab.load({model.base!r})")
+    if name_of(base) != model.base:
+        raise ValueError(f"base is {name_of(base)!r}, but {name!r} stands on {model.base!r}: give base=sdlab.load({model.base!r})")
+
+
+def _assemble(model, lender, settings):
+    from diffusers import ControlNetModel, DiffusionPipeline, StableDiffusionControlNetPipeline
+
+    if model.kind == SKETCH:  # of the parts themselves: from_pipe would cast them to float32
+        controlnet = ControlNetModel.from_pretrained(model.source, **settings | {"dtype": lender.unet.dtype})
+        return StableDiffusionControlNetPipeline(**lender.components, controlnet=controlnet, requires_safety_checker=False)
+    if Path(model.source).is_file():
+        return _from_file(model, settings)
+    borrowed = {part: getattr(lender, part) for part in model.borrows}
+    return DiffusionPipeline.from_pretrained(model.source, **settings, **borrowed)
+
+
+def _from_file(model, settings):
+    """A pipeline from one weights file; which family it is, diffusers reads off the weights."""
+    import diffusers
+    from diffusers.loaders.single_file_utils import infer_diffusers_model_type, load_single_file_checkpoint
+
+    family = infer_diffusers_model_type(load_single_file_checkpoint(model.source))
+    kinds = {"xl_base": "StableDiffusionXLPipeline", "xl_refiner": "StableDiffusionXLImg2ImgPipeline"}
+    kind = getattr(diffusers, kinds.get(family, "StableDiffusionPipeline"))
+    pipe = kind.from_single_file(model.source, dtype=settings["dtype"])
+    pipe.register_to_config(_name_or_path=model.source)
+    return pipe
+
+
+@contextmanager
+def _quiet():
+    """Keep two libraries from warning of what the course does not use (torchvision, the safety checker); errors are still raised."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    logs = (diffusers_logging, transformers_logging)
+    before = [log.get_verbosity() for log in logs]
+    for log in logs:
+        log.set_verbosity_error()
+        log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for log, verbosity in zip(logs, before, strict=True):
+            log.set_verbosity(verbosity)
+            log.enable_progress_bar()
