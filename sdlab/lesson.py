@@ -3,7 +3,10 @@
 import os
 from contextlib import contextmanager
 
+from sdlab.system.calls import check_call
 
+
+@check_call("sdlab.exercise('Another seed')")
 @contextmanager
 def exercise(title):
     """Check an answer with plain `assert` statements, each with a message that helps.

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from sdlab.pipes.generation import Generation, decode
+from sdlab.system.calls import brief, check_call
 
 # Settle the backend now: settled inside an rc_context, a notebook's backend would lose its switch for showing figures by itself.
 plt.switch_backend(matplotlib.get_backend())
@@ -29,6 +30,7 @@ def use_style():
     plt.rcParams.update(STYLE)
 
 
+@check_call("sdlab.grid(images, titles)")
 def grid(images, titles=None, columns=None, cell=CELL, title=None):
     """Images side by side, each under its title.
 
@@ -41,10 +43,17 @@ def grid(images, titles=None, columns=None, cell=CELL, title=None):
 
     Returns:
         The matplotlib figure.
+
+    Raises:
+        TypeError: what is given is no list of pictures.
+        ValueError: there is no picture, or not as many titles as pictures.
     """
-    columns = columns or min(len(images), 6)
+    images = _pictures(images)
+    columns = _count_columns(columns) or min(len(images), 6)
     rows = -(-len(images) // columns)
     titles = list(titles) if titles is not None else [None] * len(images)
+    if len(titles) != len(images):
+        raise ValueError(f"{len(images)} images and {len(titles)} titles: give one title for each image, or none")
     lines = max((text.count("\n") + 1 for text in titles if text), default=0)
     above = 0.45 if title else 0.02
     height = rows * (cell + 0.2 * lines + 0.08) + above
@@ -67,6 +76,25 @@ def grid(images, titles=None, columns=None, cell=CELL, title=None):
     return figure
 
 
+def _pictures(images):
+    """The pictures as a list, each an array that matplotlib can show."""
+    if isinstance(images, Image.Image | str | dict) or not hasattr(images, "__iter__"):
+        raise TypeError(f"images is {brief(images)}: give a list of pictures, as in sdlab.grid([a, b])")
+    images = list(images)
+    if not images:
+        raise ValueError("images is empty: there must be at least one picture")
+    wrong = [image for image in images if not isinstance(image, Image.Image) and getattr(image, "ndim", 0) not in (2, 3)]
+    if wrong:
+        raise TypeError(f"{brief(wrong[0])} is no picture: give PIL images or arrays (H, W, 3); sdlab.show is for generations")
+    return images
+
+
+def _count_columns(columns):
+    if columns is not None and (not isinstance(columns, int) or isinstance(columns, bool) or columns < 1):
+        raise ValueError(f"columns is {brief(columns)}: it must be a whole number from 1 up")
+    return columns
+
+
 def tile_pixels(pictures, columns, gap=1):
     """Tensors as one picture, white between them: (n, 1 or 3, h, w) in −1…1 → uint8 (H, W, 3), `columns` in a row."""
     n, channels, h, w = pictures.shape
@@ -78,13 +106,18 @@ def tile_pixels(pictures, columns, gap=1):
     return ((sheet + 1) * 127.5).round().byte().permute(1, 2, 0).expand(-1, -1, 3).numpy()
 
 
+@check_call("sdlab.tiles(pictures)")
 def tiles(pictures, columns=16, width=900):
     """Small pictures, tensors (n, 1 or 3, h, w) in −1…1, as one PIL image about `width` wide, enlarged pixel by pixel."""
-    sheet = Image.fromarray(tile_pixels(pictures, columns))
+    if not isinstance(pictures, torch.Tensor) or pictures.ndim != 4 or pictures.shape[1] not in (1, 3) or not len(pictures):
+        given = f"a tensor of shape {tuple(pictures.shape)}" if isinstance(pictures, torch.Tensor) else brief(pictures)
+        raise TypeError(f"pictures is {given}: it must be a tensor (n, 1 or 3, h, w) in −1…1; sdlab.grid is for PIL images")
+    sheet = Image.fromarray(tile_pixels(pictures, _count_columns(columns)))
     scale = max(1, width // sheet.width)
     return sheet.resize((sheet.width * scale, sheet.height * scale), Image.NEAREST)
 
 
+@check_call("sdlab.animate(draw, frames)")
 def animate(draw, frames, size=(4, 4), milliseconds=120):
     """A moving picture for a notebook or a page: `draw(axis, frame)` draws each of `frames` on a cleared axis.
 
@@ -93,6 +126,11 @@ def animate(draw, frames, size=(4, 4), milliseconds=120):
     """
     from IPython.display import HTML
 
+    if not callable(draw):
+        raise TypeError(f"draw is {brief(draw)}: it must be a function of a matplotlib axis and a frame")
+    frames = list(frames) if hasattr(frames, "__iter__") else []
+    if not frames:
+        raise ValueError("frames holds no frame: give at least one, as in sdlab.animate(draw, range(10))")
     images = []
     with plt.rc_context(STYLE | {"figure.dpi": 90}):
         figure, axis = plt.subplots(figsize=size, layout="constrained")
@@ -109,6 +147,7 @@ def animate(draw, frames, size=(4, 4), milliseconds=120):
     )
 
 
+@check_call("sdlab.show(run) or sdlab.show([run, another])")
 def show(*generations, title=None):
     """Generations side by side, each with what differs between them; a single one with all its parameters.
 
@@ -116,8 +155,10 @@ def show(*generations, title=None):
         The matplotlib figure.
     """
     generations = [g for item in generations for g in (item if isinstance(item, list | tuple) else [item])]
-    if not generations or not all(isinstance(g, Generation) for g in generations):
-        raise TypeError("show takes Generations, as sdlab.generate returns them: for plain pictures use sdlab.grid")
+    wrong = [g for g in generations if not isinstance(g, Generation)]
+    if wrong or not generations:
+        given = brief(wrong[0]) if wrong else "nothing"
+        raise TypeError(f"show was given {given}: it takes generations, as sdlab.generate returns them; for plain pictures use sdlab.grid")
     if len(generations) == 1:
         one = generations[0]
         heading = title or "\n".join(textwrap.wrap(one.recipe.prompt, 60))
@@ -159,6 +200,7 @@ def _say(name, value):
     )
 
 
+@check_call("sdlab.film_strip(pipe, run)")
 def film_strip(pipe, generation, frames=8):
     """The latents of a generation, decoded at evenly spaced steps: noise turning into the first picture.
 
@@ -170,6 +212,11 @@ def film_strip(pipe, generation, frames=8):
     Returns:
         The matplotlib figure.
     """
+    _check_pipe(pipe)
+    if not isinstance(generation, Generation):
+        raise TypeError(f"generation is {brief(generation)}: give what sdlab.generate returned")
+    if not isinstance(frames, int) or frames < 1:
+        raise ValueError(f"frames is {brief(frames)}: it must be a whole number from 1 up")
     if not generation.latents:
         raise ValueError("this generation kept no latents: make it with sdlab.generate(pipe, recipe, keep_latents=True)")
     last = len(generation.latents) - 1
@@ -178,6 +225,7 @@ def film_strip(pipe, generation, frames=8):
     return grid(images, [f"step {i + 1}" for i in chosen], columns=len(chosen), cell=1.6)
 
 
+@check_call("sdlab.generate(pipe, recipe, on_step=sdlab.preview(pipe))")
 def preview(pipe, every=5):
     """Watch a picture appear in a notebook: give this to `generate` as `on_step`.
 
@@ -190,6 +238,9 @@ def preview(pipe, every=5):
     """
     from IPython.display import display
 
+    _check_pipe(pipe)
+    if not isinstance(every, int) or every < 1:
+        raise ValueError(f"every is {brief(every)}: it must be a whole number of steps from 1 up")
     shown = display(Image.new("RGB", (192, 192), "white"), display_id=True)
 
     def look(step, latents):
@@ -199,3 +250,8 @@ def preview(pipe, every=5):
             shown.update(image.resize((image.width * scale, image.height * scale), Image.NEAREST))
 
     return look
+
+
+def _check_pipe(pipe):
+    if not hasattr(pipe, "vae"):
+        raise TypeError(f"pipe is {brief(pipe)}: the pipeline comes first, as sdlab.load returns it")

@@ -158,6 +158,8 @@ def recommend(pipe):
 
 def native_side(pipe):
     """The size in pixels the model was trained at: its latent side times the autoencoder's factor."""
+    if not hasattr(pipe, "unet"):
+        raise TypeError(f"pipe is {brief(pipe)}: give a pipeline, as sdlab.load returns it")
     return pipe.unet.config.sample_size * pipe.vae_scale_factor
 
 

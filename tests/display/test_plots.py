@@ -3,6 +3,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import sdlab
@@ -46,7 +47,7 @@ def test_a_batch_is_shown_with_its_seeds(pipe, recipe):
 def test_show_refuses_what_is_no_generation(runs):
     with pytest.raises(TypeError, match=r"use sdlab\.grid"):
         sdlab.show(runs[0].image)
-    with pytest.raises(TypeError, match="takes Generations"):
+    with pytest.raises(TypeError, match="takes generations"):
         sdlab.show()
 
 
@@ -83,3 +84,37 @@ def test_levels_are_drawn_with_their_shapes(pipe):
     assert any(w.startswith(f"4×{traced[-1].height}×{traced[-1].width}") for w in words)
     boxes = [patch.get_window_extent() for patch in axis.patches]
     assert all(a.x1 < b.x0 for a, b in pairwise(boxes))  # no box touches the next
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda pipe, run: sdlab.show(), "show was given nothing: it takes generations"),
+        (lambda pipe, run: sdlab.show(run.image), "show was given <PIL"),
+        (lambda pipe, run: sdlab.show([run, 3]), "show was given 3"),
+        (lambda pipe, run: sdlab.show(run, titel="a"), "unexpected keyword argument 'titel': did you mean 'title'?"),
+        (lambda pipe, run: sdlab.grid(run.image), "give a list of pictures, as in sdlab.grid([a, b])"),
+        (lambda pipe, run: sdlab.grid([]), "images is empty"),
+        (lambda pipe, run: sdlab.grid([run]), "sdlab.show is for generations"),
+        (lambda pipe, run: sdlab.grid([run.image], ["a", "b"]), "1 images and 2 titles"),
+        (lambda pipe, run: sdlab.grid([run.image], columns=0), "columns is 0: it must be a whole number from 1 up"),
+        (lambda pipe, run: sdlab.grid(), "missing a required argument: 'images'"),
+        (lambda pipe, run: sdlab.tiles([run.image]), "it must be a tensor (n, 1 or 3, h, w)"),
+        (lambda pipe, run: sdlab.tiles(torch.zeros(3, 8, 8)), "a tensor of shape (3, 8, 8)"),
+        (lambda pipe, run: sdlab.film_strip(run, pipe), "the pipeline comes first"),
+        (lambda pipe, run: sdlab.film_strip(pipe, run.image), "give what sdlab.generate returned"),
+        (lambda pipe, run: sdlab.film_strip(pipe, run, frames=0), "frames is 0"),
+        (lambda pipe, run: sdlab.preview(run), "the pipeline comes first"),
+        (lambda pipe, run: sdlab.preview(pipe, every=0), "every is 0"),
+        (lambda pipe, run: sdlab.animate([1], range(3)), "it must be a function of a matplotlib axis and a frame"),
+        (lambda pipe, run: sdlab.animate(print, []), "frames holds no frame"),
+        (lambda pipe, run: sdlab.native_side(run), "give a pipeline, as sdlab.load returns it"),
+        (lambda pipe, run: sdlab.exercise(), "missing a required argument: 'title'"),
+        (lambda pipe, run: sdlab.describe("tpu"), "device 'tpu'"),
+    ],
+)
+def test_wrong_calls_are_told_in_one_sentence(pipe, runs, call, said):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        call(pipe, runs[0])
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
