@@ -3,11 +3,11 @@ SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-SCRIPTS := $(wildcard notebooks/scripts/*.py)
-export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
+# Tests never ask the network; `make lab` and `make course` may, so that SDLAB_MODEL=sd15 can be fetched once.
+check test: export HF_HUB_OFFLINE := 1
 
-.PHONY: help setup course test lab notebooks lint pocket bench lock clean
+.PHONY: help setup course check test lab notebooks lint pocket bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -16,6 +16,7 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.10 or newer (on Debian: apt install python3 python3-venv), or name one with make PYTHON=…"; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 10) else "Python %d.%d is too old: the course needs 3.10 or newer, name one with make PYTHON=…" % v[:2])'
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make environments: install its venv module (on Debian: apt install python3-venv)"; exit 1; }
+	@$(PYTHON) docs/tools/cuda_notice.py
 	@echo "Setting up $(VENV) from requirements.lock, once; a few minutes and about 2 GB …"
 	@$(PYTHON) -m venv $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.lock
@@ -28,12 +29,19 @@ setup: $(VENV)/ready ## install everything into .venv; every other target does t
 course: $(VENV)/ready ## execute every notebook and write build/course/index.html
 	@$(RUN) -m docs.tools.publish
 
-test: $(VENV)/ready ## everything CI runs: lint, tests, every notebook, every exercise
+check: $(VENV)/ready ## lint, contracts and the fast tests, in a minute and a half: before every commit
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
-	@$(RUN) -m pytest
+	@$(VENV)/bin/lint-imports --no-logo
+	@$(RUN) -m pytest -m "not slow" --numprocesses 2 --durations 10
+
+test: $(VENV)/ready ## everything CI runs: lint, contracts, all tests, every notebook, every exercise
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(VENV)/bin/lint-imports --no-logo
+	@$(RUN) -m pytest --numprocesses 2 --durations 10
 	@$(RUN) -m docs.tools.derive --solutions build/solutions
-	@SDLAB_STRICT=1 $(RUN) -m pytest --nbmake --nbmake-timeout=900 build/solutions
+	@SDLAB_STRICT=1 $(RUN) -m pytest --nbmake --nbmake-timeout=900 --durations 10 build/solutions
 
 lab: $(VENV)/ready ## open JupyterLab on the notebooks
 	@$(RUN) -m jupyterlab notebooks
@@ -56,5 +64,5 @@ lock: $(VENV)/ready ## resolve requirements.lock anew from pyproject.toml (needs
 	    -c <(echo torch==2.13.0) --no-header --no-annotate | grep -vE '^(nvidia-|cuda-|triton==)' > requirements.lock
 
 clean: ## remove what was built; the environment and the trained checkpoints stay
-	@rm -rf build/course build/solutions outputs .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@rm -rf build/course build/solutions outputs .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

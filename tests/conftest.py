@@ -4,6 +4,8 @@ import pytest
 from hypothesis import settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+if "PYTEST_XDIST_WORKER" in os.environ:  # two workers on two cores: more threads would only be in each other's way
+    os.environ["OMP_NUM_THREADS"] = "1"
 settings.register_profile("ci", derandomize=True)  # a red run must be the change's fault, and the same run twice
 if os.environ.get("CI"):
     settings.load_profile("ci")

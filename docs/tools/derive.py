@@ -2,12 +2,12 @@
 
 `notebooks/scripts/NN_name.py` (jupytext percent format) is the one source. A cell tagged `solution` is left out of what the student
 opens, a cell tagged `stub` is left out of the solved notebook; nbconvert's own preprocessor does both. Outputs and widget state are
-never stored. Where the repository's remote is on GitHub, a Colab badge and a set-up cell are put on top.
+never stored. Where pyproject says on which address of GitHub the course is published, a Colab badge
+and a set-up cell are put on top.
 """
 
 import hashlib
 import re
-import subprocess
 from pathlib import Path
 from typing import Annotated
 
@@ -22,17 +22,17 @@ SCRIPTS = NOTEBOOKS / "scripts"
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}
 
 
-def repository():
-    """The repository as `owner/name` if its remote is on GitHub, else None."""
-    asked = subprocess.run(["git", "-C", ROOT, "remote", "get-url", "origin"], capture_output=True, text=True, check=False)
-    found = re.search(r"github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$", asked.stdout.strip())
-    return found[1] if found else None
+def repository(pyproject=ROOT / "pyproject.toml"):
+    """Where the course is published, `owner/name` on GitHub, as pyproject says; None where it says nothing."""
+    section = re.search(r"^\[tool\.sdlab\]\n(.*?)(?=^\[|\Z)", pyproject.read_text(encoding="utf-8"), re.M | re.S)
+    named = section and re.search(r'^repository = "([\w.-]+/[\w.-]+)"', section[1], re.M)
+    return named[1] if named else None
 
 
 def colab_cells(name, remote):
     """The badge that opens a notebook in Colab, and the cell that installs the course there."""
     link = f"https://colab.research.google.com/github/{remote}/blob/main/notebooks/{name}.ipynb"
-    install = f'import sys\n\nif "google.colab" in sys.modules:\n    %pip install --quiet git+https://github.com/{remote}'
+    install = f'import sys\n\nif "google.colab" in sys.modules:\n    %pip install git+https://github.com/{remote}'
     badge = f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({link})"
     return [nbformat.v4.new_markdown_cell(badge), nbformat.v4.new_code_cell(install)]
 

@@ -43,11 +43,31 @@ def test_students_get_the_stub_and_teachers_the_solution(script):
     assert len(student.cells) == len(solved.cells)
 
 
+# Put before a student's notebook: of every sampling only a few steps. The solved notebooks train and sample in earnest; here the stubs are
+# tested.
+REHEARSAL = """
+import diffusers
+from sdlab.scratch import sampling
+
+sampling.last = next  # the first step of a sampler has the shape of the last
+in_earnest = diffusers.StableDiffusionPipeline.__call__
+
+
+def rehearsed(pipe, *args, num_inference_steps=50, **more):
+    return in_earnest(pipe, *args, num_inference_steps=min(num_inference_steps, 4), **more)
+
+
+diffusers.StableDiffusionPipeline.__call__ = rehearsed
+"""
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ALL, ids=lambda p: p.stem)
 def test_the_students_notebook_runs_and_its_stub_gets_a_hint(script, tmp_path, monkeypatch):
     monkeypatch.delenv("SDLAB_STRICT", raising=False)
-    monkeypatch.setenv("SDLAB_REHEARSAL", "2")  # here the stubs are tested; the solved notebooks train in earnest
+    monkeypatch.setenv("SDLAB_REHEARSAL", "1")
     notebook = derive(script)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(REHEARSAL))
     NotebookClient(notebook, timeout=900, resources={"metadata": {"path": tmp_path}}).execute()
     said = "".join(o.get("text", "") for c in notebook.cells for o in c.get("outputs", []) if o.get("name") == "stdout")
     checks = sum("sdlab.exercise(" in c.source for c in notebook.cells if c.cell_type == "code")
@@ -69,4 +89,27 @@ def test_a_colab_badge_needs_a_known_repository():
     badge, install = colab_cells("00_first_image", "someone/lab")
     assert "colab.research.google.com/github/someone/lab/blob/main/notebooks/00_first_image.ipynb" in badge.source
     assert "git+https://github.com/someone/lab" in install.source
+    assert "--quiet" not in install.source  # it would hide that the kernel has to be started again
     assert len(derive(ALL[0], remote="someone/lab").cells) == len(derive(ALL[0]).cells) + 2
+
+
+@pytest.mark.parametrize(
+    ("pyproject", "named"),
+    [
+        ('[tool.sdlab]\nrepository = "someone/lab"\n', "someone/lab"),
+        ('[project]\nname = "x"\n\n[tool.sdlab]\nrepository = "a.b/c-d"\n[tool.ruff]\n', "a.b/c-d"),
+        ('[tool.sdlab]\nrepository = ""\n', None),
+        ('[project]\nrepository = "someone/else"\n', None),
+    ],
+)
+def test_the_address_stands_in_pyproject_and_nowhere_else(pyproject, named, tmp_path):
+    """A fork, a ZIP without a remote, and the first push all give the same notebooks."""
+    (tmp_path / "pyproject.toml").write_text(pyproject, encoding="utf-8")
+    assert repository(tmp_path / "pyproject.toml") == named
+
+
+def test_students_see_lessons_only():
+    assert {p.name for p in NOTEBOOKS.iterdir() if not p.name.startswith(".")} - {"outputs"} == {
+        "scripts",
+        *(f"{p.stem}.ipynb" for p in ALL),
+    }

@@ -1,0 +1,44 @@
+"""What `sdlab` offers by name: all of it, lazily, and in the stub that editors read."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sdlab
+
+STUB = ast.parse(Path(sdlab.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+LISTED = {alias.name: node.module for node in STUB.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_importing_sdlab_imports_nothing_heavy():
+    heavy = "{'torch', 'numpy', 'PIL', 'matplotlib', 'diffusers', 'transformers', 'IPython'}"
+    assert run(f"import sys, sdlab; print(sorted({heavy} & set(sys.modules)))").strip() == "[]"
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_every_name_of_the_stub_is_there(name):
+    assert getattr(sdlab, name).__module__.startswith("sdlab.") or name == "MODELS"
+    assert name in dir(sdlab) and name in sdlab.__all__
+    assert sdlab.__name__ + "." + LISTED[name] in sys.modules
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        sdlab.nothing_of_the_kind
+
+
+def test_a_room_can_be_imported_first_in_a_fresh_process():
+    """No room needs another to have been imported before it."""
+    rooms = sorted(p.parent.name for p in Path(sdlab.__file__).parent.glob("*/__init__.py"))
+    assert {"system", "pipes", "gallery", "study", "display", "scratch", "training"} <= set(rooms)
+    said = run(
+        "from sdlab.scratch import ddpm; import sdlab; print(ddpm.linear(4).steps, sdlab.Recipe('a lion').seed, sdlab.show.__name__)"
+    )
+    assert said.split() == ["4", "0", "show"]
