@@ -3,6 +3,7 @@ import pytest
 import torch
 
 import sdlab
+from sdlab.display import diagrams
 from sdlab.study import anatomy
 
 
@@ -41,3 +42,12 @@ def test_attention_weights_sum_to_one(pipe):
         pipe.unet(torch.randn(2, 4, side, side), 500, torch.randn(2, 77, width))
     assert kept
     assert all(torch.allclose(w.sum(-1), torch.ones(w.shape[0]), atol=1e-4) for w in kept)
+
+
+def test_word_maps_have_the_pictures_shape(pipe, recipe):
+    run, maps = anatomy.word_maps(pipe, recipe.but(width=96, height=64, steps=2))
+    height, width = maps["lion"].shape
+    assert run.image.size == (96, 64)
+    assert width * 2 == height * 3
+    assert anatomy.grid_of(24, 64 / 96) == (4, 6) and anatomy.grid_of(24, 96 / 64) == (6, 4) and anatomy.grid_of(64, 1) == (8, 8)
+    assert diagrams.words(run.image, maps) is not None
