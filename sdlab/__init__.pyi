@@ -7,8 +7,9 @@ from .display.plots import preview as preview
 from .display.plots import show as show
 from .display.plots import tiles as tiles
 from .display.plots import use_style as use_style
-from .gallery.saving import read as read
-from .gallery.saving import reproduce as reproduce
+from .gallery.listing import Gallery as Gallery
+from .gallery.reading import read as read
+from .gallery.reproducing import reproduce as reproduce
 from .gallery.saving import save as save
 from .lesson import exercise as exercise
 from .pipes.generation import Generation as Generation

@@ -138,11 +138,9 @@ print(
 # `save` writes a PNG with the recipe inside, in the form that other tools read, and never overwrites a file.
 
 # %%
-from pathlib import Path
-
 from PIL import Image
 
-[file] = sdlab.save(lion, Path("outputs"))
+[file] = sdlab.save(lion, "outputs")
 print(file)
 print(Image.open(file).info["parameters"])
 
@@ -150,7 +148,7 @@ print(Image.open(file).info["parameters"])
 # The file is enough. `reproduce` reads the recipe out of the picture and makes the picture again.
 
 # %%
-twin = sdlab.reproduce(file, pipe)
+twin = sdlab.reproduce(pipe, file)
 print(f"{differing(lion, twin):.0%} of the pixels differ")
 sdlab.grid([Image.open(file), twin.image], ["from the file", "made again"])
 
@@ -221,5 +219,6 @@ my_run and sdlab.show(my_run)
 #
 # - Give the recipe `images=4`: one call, four seeds. Is the first of them the picture you know?
 # - Watch a picture while it is made: `sdlab.generate(pipe, first, on_step=sdlab.preview(pipe))`.
+# - `sdlab.Gallery("outputs")` lists what you kept, newest last. Try `.filter(seed=3)` and `.show()` on it.
 # - Open your PNG in another Stable Diffusion tool: it shows the same parameters.
 # - The next notebook opens the model and looks at its five parts, one by one.

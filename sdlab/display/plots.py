@@ -174,7 +174,7 @@ def show(*generations, title=None):
             values = {n: getattr(generation.recipe, n) for n in differing}
             if len(generation.images) > 1:
                 values["seed"] = generation.recipe.seed + index
-            titles.append("\n".join("\n".join(textwrap.wrap(_say(n, v), 26)) for n, v in values.items()))
+            titles.append(_title(values))
     return grid(images, titles, title=title)
 
 
@@ -182,7 +182,17 @@ def caption(generation):
     """The parameters of a generation in one line."""
     r = generation.recipe
     size = f"{r.width}×{r.height}"
-    return f"{r.steps} steps · guidance {r.guidance:g} · seed {r.seed} · {r.sampler} · {size} · {r.model} · {generation.seconds:.1f} s"
+    model = f"{r.model}, then {r.refiner} from {r.handover:.0%} on" if r.refiner else r.model
+    return f"{r.steps} steps · guidance {r.guidance:g} · seed {r.seed} · {r.sampler} · {size} · {model} · {generation.seconds:.1f} s"
+
+
+def contrast(recipes):
+    """What differs between recipes: for each a title of the ingredients that are not the same in all; "" where all are alike."""
+    return [_title({name: getattr(recipe, name) for name in _differing(recipes)}) for recipe in recipes]
+
+
+def _title(values):
+    return "\n".join("\n".join(textwrap.wrap(_say(name, value), 26)) for name, value in values.items())
 
 
 def _differing(recipes):

@@ -1,28 +1,122 @@
-"""A folder of pictures that each carry their recipe: save, read back, make again.
+"""Keep pictures: each file carries its recipe, is written whole or not at all, and overwrites nothing.
 
-A saved PNG holds three texts: `parameters` in the form of the AUTOMATIC1111 web UI, which other tools read; `sdlab`, our JSON, from
-which `read` rebuilds the Recipe; and an XMP packet in which IPTC's DigitalSourceType says that a model made it.
+A file's name is claimed by an empty file, which only one can make; the picture is written beside it and moved onto the claim. That needs
+no links, so it works on a Drive mount, on exFAT and on network disks. What a kill can leave behind is an empty file or one that ends in
+`.partial`: `Gallery` takes neither for a picture, and the next picture gets the next number.
 """
 
 import json
 import os
 import re
 import unicodedata
+from contextlib import suppress
 from datetime import datetime, timezone
-from pathlib import Path
+from importlib.metadata import version
+from itertools import count
+from pathlib import Path, PureWindowsPath
+from uuid import uuid4
 
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from sdlab import __version__
+from sdlab.gallery.encoding import OTHER_SUFFIXES, WRITERS, encode, parameters_text
+from sdlab.gallery.messages import as_path, cause_and_remedy
+from sdlab.pipes.generation import Generation
+from sdlab.pipes.models import MODELS, is_hub_id
 from sdlab.pipes.recipe import Recipe
+from sdlab.system.calls import brief
 
-MADE_BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-XMP = (
-    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
-    'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
-    f'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" Iptc4xmpExt:DigitalSourceType="{MADE_BY_A_MODEL}"/>'
-    '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
-)
+HOW = "give Generations and then a folder or a file, such as sdlab.save(run, 'outputs') or sdlab.save(run, 'lion.png')"
+
+NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\\\x00-\x1f]')  # refused everywhere, because pictures travel; a colon there even loses the picture
+DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
+
+
+def save(*generations, to=None):
+    """Save every image of one or several generations, each with its recipe.
+
+    Args:
+        generations: from `generate`, one by one or in lists. Text or a path after them is `to`.
+        to: a name ending in .png, .jpg, .jpeg or .webp is a file: several images become lion.png, lion-2.png, … Anything else is a
+            folder, in which PNG files are named after prompt and seed. Default: "outputs". Folders are made if they are not there.
+
+    Returns:
+        The paths of the files, in the order of the images. Where a name is taken, the next free number is added, as in lion-2.png.
+
+    Raises:
+        TypeError: something that is no Generation, or no path.
+        ValueError: nothing to save, or a kind of file that cannot carry a recipe, or a file name that Windows cannot write.
+        OSError: the place cannot be written to, or the disk is full. No half file is left; pictures written before stay.
+    """
+    if generations and isinstance(generations[-1], str | os.PathLike):
+        if to is not None:
+            raise TypeError(f"got two places, {brief(generations[-1])} and {brief(to)}: {HOW}")
+        *generations, to = generations
+    generations = [g for item in generations for g in (item if isinstance(item, list | tuple) else [item])]
+    for generation in generations:
+        _check(generation)
+    if not generations:
+        raise ValueError(f"got no Generation, so there is nothing to save: {HOW}")
+    folder, stem, suffix = _split(as_path("outputs" if to is None else to, HOW))
+    pictures = []
+    for generation in generations:
+        for index, image in enumerate(generation.images):
+            recipe = _recipe_of(generation, index)
+            parameters = parameters_text(recipe, generation.model_hash, image.size)
+            content = encode(image, suffix.lower(), parameters, _tell(recipe, generation))
+            pictures.append((stem or f"{slug(recipe.prompt)}-{recipe.seed}", content))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"folder {brief(folder)} cannot be made {cause_and_remedy(error)}") from error
+    return [write(content, folder, name, suffix) for name, content in pictures]
+
+
+def _check(generation):
+    """Refuse now what would fail inside, before the first file is written."""
+    if not isinstance(generation, Generation):
+        raise TypeError(f"got {brief(generation)} ({type(generation).__name__}) and not a Generation: {HOW}")
+    if not isinstance(generation.recipe, Recipe):
+        raise TypeError(f"a Generation's recipe is {brief(generation.recipe)}: only sdlab.generate makes a Generation that can be saved")
+    images = generation.images
+    if not isinstance(images, list | tuple) or not images or not all(isinstance(image, Image.Image) for image in images):
+        raise TypeError(f"a Generation's images are {brief(images)}: they must be PIL images, one or more, as sdlab.generate makes them")
+
+
+def _split(path):
+    """What a path asks for: folder, stem and suffix; no stem where each picture is to be named after its prompt."""
+    suffix = path.suffix.lower()
+    if suffix in OTHER_SUFFIXES:
+        raise ValueError(f"file {brief(path.name)} ends in {suffix}: a picture is saved with its recipe as {', '.join(WRITERS)}")
+    if path.name.lower() in WRITERS:
+        raise ValueError(f"file {brief(path.name)} has no name before its ending: call it lion{path.name.lower()} or the like")
+    if suffix in WRITERS and (NOT_ON_WINDOWS.search(path.name) or path.name.split(".")[0].strip().lower() in DEVICES):
+        raise ValueError(f"file {brief(path.name)} has a name that Windows cannot write: choose one of letters, digits and hyphens")
+    return (path.parent, path.stem, path.suffix) if suffix in WRITERS else (path, None, ".png")
+
+
+def _recipe_of(generation, index):
+    """The recipe of one image, which never holds a path: where this machine keeps a model is nobody's business."""
+    recipe = generation.recipe
+    names = {field: name and hide_path(name) for field, name in (("model", recipe.model), ("refiner", recipe.refiner))}
+    return recipe.but(seed=recipe.seed + index, images=1, **names)
+
+
+def hide_path(model):
+    """A model's name: of the table and the Hub as it is, of a folder or a file its last part."""
+    name = PureWindowsPath(model).name  # knows both kinds of slash, whichever machine wrote the path
+    on_the_hub = is_hub_id(model) and not Path(model).exists()
+    return model if model in MODELS or on_the_hub else name or Path(model).resolve().name or "a folder"
+
+
+def _tell(recipe, generation):
+    """The story of a picture: its recipe, what made it, and when. ASCII, so that every format can hold it."""
+    return json.dumps({
+        "recipe": recipe.to_dict(), "model_hash": str(generation.model_hash), "device": str(generation.device),
+        "dtype": str(generation.dtype), "seconds": round(generation.seconds / len(generation.images), 3),
+        "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "versions": {"sdlab": __version__, "torch": version("torch"), "diffusers": version("diffusers")},
+    })  # fmt: skip
 
 
 def slug(text, longest=48):
@@ -31,116 +125,40 @@ def slug(text, longest=48):
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:longest].strip("-") or "picture"
 
 
-def parameters_text(recipe, model_hash):
-    """The recipe in the web UI's form: prompt, negative prompt, then `Steps: …, Sampler: …, CFG scale: …` on one line."""
-    lines = [recipe.prompt] + ([f"Negative prompt: {recipe.negative_prompt}"] if recipe.negative_prompt else [])
-    settings = {
-        "Steps": recipe.steps, "Sampler": recipe.sampler, "CFG scale": recipe.guidance, "Seed": recipe.seed,
-        "Size": f"{recipe.width}x{recipe.height}", "Model hash": model_hash, "Model": recipe.model, "Version": f"sdlab {__version__}",
-    }  # fmt: skip
-    return "\n".join([*lines, ", ".join(f"{key}: {value}" for key, value in settings.items())])
-
-
-def save(generation, folder="outputs"):
-    """Save every image of a generation with its recipe.
-
-    Args:
-        generation: from `generate`.
-        folder: made if it is not there.
+def write(content, folder, stem, suffix):
+    """Write bytes under the first free name: `stem`, then `stem`-2, -3 and so on.
 
     Returns:
-        The paths of the PNG files, named after prompt and seed; a number is added rather than a file overwritten.
+        The path. Another thread or process that wants the same name gets another number.
 
     Raises:
-        OSError: the folder cannot be written, or the disk is full; no half file is left behind.
+        OSError: with the cause; neither the claimed name nor half a file is left.
     """
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(f"folder {folder} cannot be made ({error.strerror}): choose one you may write to") from error
-    return [_save_one(generation, index, folder) for index in range(len(generation.images))]
-
-
-def _save_one(generation, index, folder):
-    recipe = generation.recipe.but(seed=generation.recipe.seed + index, images=1)
-    import diffusers
-    import torch
-
-    story = {
-        "recipe": recipe.to_dict(), "model_hash": generation.model_hash, "device": generation.device, "dtype": generation.dtype,
-        "seconds": round(generation.seconds / len(generation.images), 3), "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "versions": {"sdlab": __version__, "torch": torch.__version__, "diffusers": diffusers.__version__},
-    }  # fmt: skip
-    texts = PngImagePlugin.PngInfo()
-    texts.add_itxt("parameters", parameters_text(recipe, generation.model_hash))
-    texts.add_itxt("sdlab", json.dumps(story, ensure_ascii=False))
-    texts.add_itxt("XML:com.adobe.xmp", XMP)
-    stem = f"{slug(recipe.prompt)}-{recipe.seed}"
-    partial = folder / f".{stem}-{os.getpid()}.partial"
+    partial, claimed = folder / f".sdlab-{os.getpid()}-{uuid4().hex}.partial", None
     try:
         with open(partial, "xb") as file:
-            generation.images[index].save(file, "PNG", pnginfo=texts)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        return _settle(partial, folder, stem)
+        claimed = claim(folder, stem, suffix)
+        os.replace(partial, claimed)
+        return claimed
     except OSError as error:
-        raise OSError(
-            f"{folder / stem}.png could not be written ({error.strerror or error}): free space or choose another folder"
-        ) from error
+        raise OSError(f"{brief(folder / (stem + suffix))} could not be written {cause_and_remedy(error)}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        if partial.exists():  # so it was not moved, and the claimed name is still empty
+            for path in filter(None, (claimed, partial)):
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
 
 
-def _settle(partial, folder, stem):
-    """Give the finished file its name, or the next free one; a link fails where a rename would overwrite."""
-    number = 1
-    while True:
-        path = folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png")
+def claim(folder, stem, suffix):
+    """Make the first free name ours, by an empty file."""
+    for number in count(1):
+        path = folder / (f"{stem}{suffix}" if number == 1 else f"{stem}-{number}{suffix}")
         try:
-            os.link(partial, path)
+            open(path, "xb").close()
             return path
-        except FileExistsError:
-            number += 1
-
-
-def read(file):
-    """The Recipe a saved picture carries.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not a picture, no recipe in it, or a broken one.
-    """
-    file = Path(file)
-    try:
-        with Image.open(file) as picture:
-            story = picture.info.get("sdlab")
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{file} does not exist: give a picture that sdlab.save made") from error
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"{file} is not a readable picture: give a PNG that sdlab.save made") from error
-    if story is None:
-        raise ValueError(f"{file} carries no recipe: only pictures that sdlab.save made do, and re-saving elsewhere can strip it")
-    try:
-        return Recipe.from_dict(json.loads(story)["recipe"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"the recipe in {file} is broken ({error}): make the picture again from a recipe you know") from error
-
-
-def reproduce(file, pipe=None):
-    """Make a saved picture again from the recipe inside it; on the same device and versions, pixel for pixel.
-
-    Args:
-        file: a PNG that `save` made.
-        pipe: a loaded pipeline; default: the model the recipe names is loaded.
-
-    Returns:
-        The new `Generation`.
-    """
-    from sdlab.pipes.generation import generate
-    from sdlab.pipes.loading import load
-
-    recipe = read(file)
-    pipe = pipe or load(recipe.model)
-    base = pipe[0] if isinstance(pipe, tuple) else pipe  # of a base and its refiner, `generate` takes the base
-    return generate(base, recipe, progress=False)
+        except OSError:
+            if not os.path.lexists(path):  # some systems refuse a name that a folder has with another error than "exists"
+                raise

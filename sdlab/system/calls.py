@@ -3,14 +3,16 @@
 import difflib
 import functools
 import inspect
+import os
 import re
 
-LONGEST = 60  # characters of a value that a message quotes
+LONGEST = 100  # characters of a value that a message quotes
 
 
 def brief(value):
-    """A value as a message quotes it: its `repr` on one line, its middle left out where it is long."""
+    """A value as a message quotes it: its `repr` on one line, its middle left out where it is long; of a path, the text."""
     try:
+        value = os.fspath(value) if isinstance(value, os.PathLike) else value
         text = " ".join(repr(value).split())
     except Exception:  # a repr that fails must not hide the mistake that is being told
         text = f"a {type(value).__name__}"
