@@ -23,3 +23,12 @@ def recipe():
     import sdlab
 
     return sdlab.Recipe("a lion on the beach, cartoon", steps=3, guidance=4.0, seed=7)
+
+
+@pytest.fixture(scope="session")
+def pair():
+    """The pocket XL and its refiner, which shares what it can with it."""
+    import sdlab
+
+    base = sdlab.load("pocket-xl", device="cpu")
+    return base, sdlab.load("pocket-xl-refiner", device="cpu", base=base)

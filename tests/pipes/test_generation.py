@@ -129,9 +129,8 @@ def test_one_picture_that_does_not_fit_is_told(pipe, recipe, monkeypatch):
         sdlab.generate(pipe, recipe.but(images=2), progress=False)
 
 
-def test_a_base_and_its_refiner_draw_together(recipe):
-    base = sdlab.load("pocket-xl", device="cpu")
-    pair = base, sdlab.load("pocket-xl-refiner", device="cpu", base=base)
+def test_a_base_and_its_refiner_draw_together(pair, recipe):
+    base, refiner = pair
     asked, seen = recipe.but(steps=5, images=2), []
     run = sdlab.generate(pair, asked, progress=False, keep_latents=True, on_step=lambda step, z: seen.append(step))
     assert (run.recipe.model, run.recipe.refiner, run.recipe.handover) == ("pocket-xl", "pocket-xl-refiner", 0.8)
@@ -139,7 +138,7 @@ def test_a_base_and_its_refiner_draw_together(recipe):
     noise = [torch.Generator().manual_seed(seed) for seed in (7, 8)]
     shared = {"num_inference_steps": 5, "guidance_scale": 4.0, "num_images_per_prompt": 2, "generator": noise}
     latents = base(recipe.prompt, **shared, denoising_end=0.8, output_type="latent").images
-    theirs = pair[1](recipe.prompt, image=latents, **shared, denoising_start=0.8).images
+    theirs = refiner(recipe.prompt, image=latents, **shared, denoising_start=0.8).images
     assert all((pixels(a) == pixels(b)).all() for a, b in zip(run.images, theirs, strict=True))
     alone = sdlab.generate(base, asked.but(refiner="pocket-xl-refiner", handover=0.8), progress=False)
     assert (alone.recipe.refiner, alone.recipe.handover) == (None, None)  # the recipe says what happened

@@ -75,12 +75,6 @@ def test_a_sketch_becomes_a_picture_that_keeps_to_it():
     assert agreement(pictures, lines) > agreement(pictures, lines.roll(1, 0)) + 0.1
 
 
-@pytest.fixture(scope="module")
-def pair():
-    base = sdlab.load("pocket-xl", device="cpu")
-    return base, sdlab.load("pocket-xl-refiner", device="cpu", base=base)
-
-
 def test_base_and_refiner_are_stock_and_share_what_they_can(pair):
     base, refiner = pair
     assert type(base) is StableDiffusionXLPipeline
