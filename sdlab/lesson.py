@@ -3,7 +3,7 @@
 import os
 from contextlib import contextmanager
 
-from sdlab.system.calls import check_call
+from sdlab.system.calls import brief, check_call
 
 
 @check_call("sdlab.exercise('Another seed')")
@@ -17,6 +17,8 @@ def exercise(title):
         with sdlab.exercise("Another seed"):
             assert mine.seed != 42, "the seed is still 42: give another one"
     """
+    if not isinstance(title, str):
+        raise TypeError(f"title is {brief(title)}: it must be text, such as 'Another seed'")
     try:
         yield
     except Exception as error:

@@ -42,3 +42,17 @@ def test_a_room_can_be_imported_first_in_a_fresh_process():
         "from sdlab.scratch import ddpm; import sdlab; print(ddpm.linear(4).steps, sdlab.Recipe('a lion').seed, sdlab.show.__name__)"
     )
     assert said.split() == ["4", "0", "show"]
+
+
+CALLABLE = [name for name in LISTED if callable(getattr(sdlab, name))]
+
+
+@pytest.mark.parametrize("name", CALLABLE)
+def test_a_call_with_what_it_does_not_take_shows_how_it_is_written(name):
+    given = {"recipe": "a lion"} if name == "generate" else {}  # which hands what it does not know on to the recipe
+    pipe = [type("Pipe", (), {"unet": 1, "text_encoder": 1})()] if name == "generate" else []
+    with pytest.raises(TypeError) as caught:
+        getattr(sdlab, name)(*pipe, **given, nonsense=1)
+    assert "nonsense" in str(caught.value) or "missing a required argument" in str(caught.value)
+    assert "it is called as sdlab." in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -25,6 +25,7 @@ STYLE = {
 }  # fmt: skip
 
 
+@check_call("sdlab.use_style()")
 def use_style():
     """The course's look for every later plot: quiet axes, six colours that are told apart in print and by the colour-blind."""
     plt.rcParams.update(STYLE)

@@ -14,7 +14,7 @@ from sdlab.gallery.encoding import OTHER_SUFFIXES, WRITERS
 from sdlab.gallery.messages import as_path
 from sdlab.gallery.reading import open_picture, unpack
 from sdlab.pipes.recipe import Recipe
-from sdlab.system.calls import brief
+from sdlab.system.calls import brief, check_call
 
 LARGEST_SHEET = 300  # pictures; a figure of more is too tall for matplotlib, or for the memory of a laptop
 LARGEST_THUMBNAIL = 512  # pixels
@@ -37,6 +37,7 @@ class Picture:
         return str(self.file)
 
 
+@check_call("sdlab.Gallery('outputs')")
 class Gallery:
     """The saved pictures of a folder, newest last.
 
@@ -140,7 +141,7 @@ class Gallery:
         for image in images:
             image.thumbnail((LARGEST_THUMBNAIL, LARGEST_THUMBNAIL))
         titles = plots.contrast([picture.recipe for picture in self])
-        names = [textwrap.fill(picture.file.stem, 26) for picture in self]
+        names = [textwrap.fill(picture.file.name, 26) for picture in self]
         return plots.grid(images, [title or name for title, name in zip(titles, names, strict=True)], title=title)
 
     def __repr__(self):

@@ -24,7 +24,7 @@ from sdlab.gallery.messages import as_path, cause_and_remedy
 from sdlab.pipes.generation import Generation
 from sdlab.pipes.models import MODELS, is_hub_id
 from sdlab.pipes.recipe import Recipe
-from sdlab.system.calls import brief
+from sdlab.system.calls import brief, check_call
 
 HOW = "give Generations and then a folder or a file, such as sdlab.save(run, 'outputs') or sdlab.save(run, 'lion.png')"
 
@@ -32,6 +32,7 @@ NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\\\x00-\x1f]')  # refused everywhere, beca
 DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 
 
+@check_call("sdlab.save(run, 'outputs') or sdlab.save(run, 'lion.png')")
 def save(*generations, to=None):
     """Save every image of one or several generations, each with its recipe.
 

@@ -14,6 +14,7 @@ from sdlab.system.calls import brief, check_call
 HANDOVER = 0.8  # the share of the noise that a base removes before its refiner takes over (Podell et al. 2023, section 2.5)
 
 
+@check_call("sdlab.generate(pipe, recipe), which makes one")
 @dataclass
 class Generation:
     """A recipe, its images, and what they cost.

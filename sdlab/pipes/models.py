@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdlab.assets import ASSETS
-from sdlab.system.calls import brief
+from sdlab.system.calls import brief, check_call
 
 TEXT, SKETCH, REFINER = "text to image", "sketch to image", "refiner"  # kinds
 PARTS = {  # what a folder of each kind has at least
@@ -129,6 +129,7 @@ class ModelTable(list):
         return f"<table>{line(self.HEAD, 'th')}{''.join(line(cells, 'td') for cells in self._cells())}</table>"
 
 
+@check_call("sdlab.list_models()")
 def list_models():
     """The model table as it is on this machine: what each model is, recommends and needs, and whether it is here.
 
@@ -156,6 +157,7 @@ def recommend(pipe):
     return model.steps, model.guidance
 
 
+@check_call("sdlab.native_side(pipe)")
 def native_side(pipe):
     """The size in pixels the model was trained at: its latent side times the autoencoder's factor."""
     if not hasattr(pipe, "unet"):

@@ -10,12 +10,17 @@ LONGEST = 100  # characters of a value that a message quotes
 
 
 def brief(value):
-    """A value as a message quotes it: its `repr` on one line, its middle left out where it is long; of a path, the text."""
+    """A value as a message quotes it: its `repr` on one line, its middle left out where it is long.
+
+    Of a path it is the text, and of a large object, such as a pipeline, its kind.
+    """
     try:
         value = os.fspath(value) if isinstance(value, os.PathLike) else value
         text = " ".join(repr(value).split())
     except Exception:  # a repr that fails must not hide the mistake that is being told
         text = f"a {type(value).__name__}"
+    if len(text) > LONGEST and not isinstance(value, str | bytes | list | tuple | dict | set | int | float):
+        return f"a {type(value).__name__}"
     half = LONGEST // 2 - 1
     return text if len(text) <= LONGEST else f"{text[:half]}…{text[-half:]}"
 
