@@ -53,6 +53,17 @@ def place(scene, place="anywhere"):
     return replace(scene, things=tuple(replace(thing, place=place) for thing in scene.things)) if len(scene.things) == 1 else scene
 
 
+class Placer:
+    """Invents scenes of a mix whose single things stand anywhere; a class, because workers that are not forked get it pickled."""
+
+    def __init__(self, mix):
+        self.invent = Inventor(replace(mix, sized=0, placed=0))
+
+    def __call__(self, rng):
+        """One random scene. `rng` is a numpy Generator."""
+        return place(self.invent(rng))
+
+
 def early(batch, device):
     """Timesteps, of two drawn the noisier one: where things stand is decided early."""
     return torch.maximum(timesteps(batch, device), timesteps(batch, device))
@@ -107,12 +118,9 @@ def train(config, folder, minutes, seed=0, start=None):
     judge = judging.load(config, folder)
     judge = judge and judge.to(run.device)
 
-    inventor = Inventor(replace(config.mix, sized=0, placed=0))
-
-    def invent(rng):
-        return place(inventor(rng))
-
-    stream = batches(config, config.batch, seed + 30, run.accelerator.process_index, run.step, paint=with_scribble, invent=invent)
+    stream = batches(
+        config, config.batch, seed + 30, run.accelerator.process_index, run.step, paint=with_scribble, invent=Placer(config.mix)
+    )
     pool = Pool(stream, base.vae, config.pool, config.batch, config.reuse, run.device)
 
     def ask(scenes, scribbles, rng):

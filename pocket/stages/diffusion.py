@@ -42,6 +42,12 @@ class Denoiser(torch.nn.Module):
         return F.mse_loss(self.unet(noisy, t, context).sample.float(), target)
 
 
+def build(config, tokenizer):
+    """An untrained text encoder for a tokenizer, and an untrained U-Net."""
+    text = CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), **ends(tokenizer), **config.text))
+    return text, UNet2DConditionModel(**config.unet)
+
+
 @torch.no_grad()
 def look(run, pipe, config, judge):
     """Draw some of the fixed prompts, log their accuracy, and keep the sheet as a PNG and in the tracker.
@@ -87,8 +93,7 @@ def train(config, folder, minutes, seed=0, start=None):
     else:
         tokenizer = learn(corpus(config.portuguese), config.vocabulary)
         vae = AutoencoderKL.from_pretrained(own)
-        text = CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), **ends(tokenizer), **config.text))
-        unet = UNet2DConditionModel(**config.unet)
+        text, unet = build(config, tokenizer)
     vae = vae.to(run.device).eval().requires_grad_(False)
     denoiser = Denoiser(text, unet).to(run.device, memory_format=torch.channels_last)  # convolutions are a tenth faster so
     begun = run.begin(denoiser, Muon(groups(denoiser), lr=config.lr))

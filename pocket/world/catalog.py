@@ -40,7 +40,9 @@ ACTORS = (  # groups that can wear, ride and hold
 
 @cache
 def _pack():
-    return zipfile.ZipFile(DATA / "sprites.zip")
+    # Its bytes in memory, 8 MB: an open file would share its position with every process forked from this one, and their reads would
+    # fall into each other's.
+    return zipfile.ZipFile(io.BytesIO((DATA / "sprites.zip").read_bytes()))
 
 
 @cache
