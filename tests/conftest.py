@@ -1,4 +1,5 @@
 import os
+from contextlib import contextmanager, suppress
 
 import pytest
 from hypothesis import settings
@@ -32,3 +33,39 @@ def pair():
 
     base = sdlab.load("pocket-xl", device="cpu")
     return base, sdlab.load("pocket-xl-refiner", device="cpu", base=base)
+
+
+@pytest.fixture
+def kill_at(monkeypatch):
+    """`with kill_at(n) as kill:` stops the block before its n-th change to folders, as if the program were killed there.
+
+    From then on nothing changes any more, whatever tidies up. `kill.done` says afterwards whether it came to that.
+    """
+
+    class Killed(BaseException):
+        pass
+
+    class Kill:
+        def __init__(self, left):
+            self.left, self.done = left, False
+
+        def before(self, change):
+            def changed(*args, **named):
+                if self.left == 0:
+                    self.done = True
+                    raise Killed
+                self.left -= 1
+                return change(*args, **named)
+
+            return changed
+
+    @contextmanager
+    def killing(number):
+        kill = Kill(number)
+        with monkeypatch.context() as patch:
+            for name in ("rename", "replace", "unlink", "remove", "rmdir", "mkdir"):
+                patch.setattr(os, name, kill.before(getattr(os, name)))
+            with suppress(Killed):
+                yield kill
+
+    return killing

@@ -2,6 +2,8 @@
 
 import shutil
 
+from sdlab.system.folders import replace_folder
+
 ONE_FILE = 15e6  # bytes
 SHARD = "14MB"
 
@@ -21,7 +23,9 @@ def ship(assets, fill, most):
         SystemExit: the weights are too large.
     """
     partial = assets.with_name(assets.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    assets.parent.mkdir(parents=True, exist_ok=True)
+    if partial.exists():
+        shutil.rmtree(partial)
     fill(partial)
     shutil.copy("LICENSE", partial / "LICENSE")
     sizes = [file.stat().st_size for file in partial.rglob("*.safetensors")]
@@ -30,7 +34,5 @@ def ship(assets, fill, most):
             f"the weights are {sum(sizes) / 1e6:.0f} MB, the largest file {max(sizes) / 1e6:.0f} MB: at most {most / 1e6:.0f} and "
             f"{ONE_FILE / 1e6:.0f} may ship"
         )
-    shutil.rmtree(assets, ignore_errors=True)
-    assets.parent.mkdir(parents=True, exist_ok=True)
-    partial.rename(assets)
+    replace_folder(assets, partial)
     return sum(sizes)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 
 from pocket.stages.command import stage
+from pocket.stages.settings import list_settings
 from pocket.world.stream import batches, to_unit
 from sdlab.scratch.muon import Muon, groups
 from sdlab.training.run import LOG_STEPS, Run
@@ -67,7 +68,9 @@ def train(config, folder, minutes, seed=0, start=None):
     torch.manual_seed(seed)
     vae = AutoencoderKL.from_pretrained(start) if start else AutoencoderKL(**config.vae)
     model = Reconstruction(vae).to(run.device)
-    model, optimizer, average = run.begin(model, Muon(groups(model), lr=config.vae_lr))
+    model, optimizer, average = run.begin(
+        model, Muon(groups(model), lr=config.vae_lr), list_settings(config, "side", "mix", "vae", "vae_batch", start=start)
+    )
     stream = batches(config, config.vae_batch, seed, run.accelerator.process_index, run.step)
     for step in run.steps(optimizer, config.vae_batch):
         pictures = to_unit(next(stream)[0], run.device)

@@ -17,8 +17,9 @@ from pocket.ruler import prompts
 from pocket.ruler.agreement import agreement
 from pocket.ruler.pictures import contact_sheet, sample
 from pocket.stages.command import stage
-from pocket.stages.denoising import caption, denoise, timesteps, tokenize
+from pocket.stages.denoising import KNOBS, caption, denoise, timesteps, tokenize
 from pocket.stages.pool import Pool
+from pocket.stages.settings import list_settings
 from pocket.world.scene import Inventor, draw_apart
 from pocket.world.scribble import lines, scribble
 from pocket.world.stream import batches
@@ -114,7 +115,7 @@ def train(config, folder, minutes, seed=0, start=None):
         part.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     controlnet = ControlNetModel.from_pretrained(start) if start else copy_encoder(base.unet, base.vae_scale_factor)
     control = Control(controlnet, base).to(run.device, memory_format=torch.channels_last)
-    begun = run.begin(control, Muon(groups(control), lr=config.lr))
+    begun = run.begin(control, Muon(groups(control), lr=config.lr), list_settings(config, *KNOBS, start=start, base=ASSETS / "pocket"))
     judge = judging.load(config, folder)
     judge = judge and judge.to(run.device)
 

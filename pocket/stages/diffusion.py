@@ -17,9 +17,10 @@ from pocket.ruler import judge as judging
 from pocket.ruler import prompts
 from pocket.ruler.pictures import contact_sheet, sample
 from pocket.stages.command import stage
-from pocket.stages.denoising import caption, denoise, tokenize
+from pocket.stages.denoising import KNOBS, caption, denoise, tokenize
 from pocket.stages.pipeline import assemble
 from pocket.stages.pool import Pool
+from pocket.stages.settings import list_settings
 from pocket.stages.tokenizer import corpus, ends, learn, move_embeddings
 from pocket.world.stream import batches
 from sdlab.scratch.muon import Muon, groups
@@ -96,7 +97,8 @@ def train(config, folder, minutes, seed=0, start=None):
         text, unet = build(config, tokenizer)
     vae = vae.to(run.device).eval().requires_grad_(False)
     denoiser = Denoiser(text, unet).to(run.device, memory_format=torch.channels_last)  # convolutions are a tenth faster so
-    begun = run.begin(denoiser, Muon(groups(denoiser), lr=config.lr))
+    settings = list_settings(config, *KNOBS, "text", "unet", "vocabulary", start=start, autoencoder=own)
+    begun = run.begin(denoiser, Muon(groups(denoiser), lr=config.lr), settings)
     judge = judging.load(config, folder)
     judge = judge and judge.to(run.device)
 

@@ -15,11 +15,12 @@ from pocket.ruler import judge as judging
 from pocket.ruler import prompts
 from pocket.ruler.pictures import contact_sheet, sample
 from pocket.stages.command import stage
-from pocket.stages.denoising import caption, denoise, tokenize
+from pocket.stages.denoising import KNOBS, caption, denoise, tokenize
 from pocket.stages.diffusion import LOOK_PROMPTS
 from pocket.stages.grow import TIME_WIDTH, grow_architecture, transplant
 from pocket.stages.pipeline import scheduler
 from pocket.stages.pool import Pool
+from pocket.stages.settings import list_settings
 from pocket.stages.tokenizer import ends
 from pocket.world.framing import Framer, photograph, tell
 from pocket.world.stream import batches
@@ -115,7 +116,8 @@ def train(config, folder, minutes, seed=0, start=None):
     tokenizer, first = old.tokenizer, old.text_encoder
     vae = old.vae.to(run.device, memory_format=torch.channels_last).eval().requires_grad_(False)
     denoiser = DenoiserXL(unet, second, first).to(run.device, memory_format=torch.channels_last)
-    begun = run.begin(denoiser, Muon(groups(denoiser), lr=config.lr))
+    settings = list_settings(config, *KNOBS, "second_text", start=start, base=ASSETS / "pocket")
+    begun = run.begin(denoiser, Muon(groups(denoiser), lr=config.lr), settings)
     judge = judging.load(small, folder)
     judge = judge and judge.to(run.device)
 

@@ -17,7 +17,7 @@ from PIL import Image
 from pocket.world.words import STYLES
 
 DATA = Path(__file__).parent.parent / "data"
-HELD_OUT = DATA / "held_out.json"
+PACK, HELD_OUT = DATA / "sprites.zip", DATA / "held_out.json"
 # Everyday shoes, kept for the LoRA lesson: the base model has never seen one.
 SHOES = ["dress shoe", "running shoe", "hiking boot", "flat shoe", "high-heeled shoe", "sandal", "thong sandal", "ballet shoes", "boot"]
 
@@ -42,7 +42,7 @@ ACTORS = (  # groups that can wear, ride and hold
 def _pack():
     # Its bytes in memory, 8 MB: an open file would share its position with every process forked from this one, and their reads would
     # fall into each other's.
-    return zipfile.ZipFile(io.BytesIO((DATA / "sprites.zip").read_bytes()))
+    return zipfile.ZipFile(io.BytesIO(PACK.read_bytes()))
 
 
 @cache

@@ -30,6 +30,16 @@ def default_dtype(device):
     return torch.float32 if torch.device(device).type == "cpu" else torch.float16
 
 
+def has_bf16(device):
+    """Whether the device computes in bfloat16 itself. NVIDIA GPUs before Ampere (2020) only imitate it, slower than float32 is; a CPU
+    takes it, fast where its processor knows it.
+    """
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return torch.version.hip is not None or torch.cuda.get_device_capability(device)[0] >= 8
+    return torch.backends.mps.is_macos_or_newer(14, 0) if kind == "mps" else True
+
+
 def synchronize(device):
     """Wait until the device has done all it was given; a GPU works on while Python goes ahead."""
     kind = torch.device(device).type
