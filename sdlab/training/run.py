@@ -194,7 +194,7 @@ class Run:
         What the caller does between two numbers counts as training, but for what it does in `pause`. Checkpoints do not count.
         """
         self._clock = time.monotonic()
-        bar = tqdm(total=round(self.minutes, 2), initial=round(self.spent, 2), unit="min", desc=self.name, mininterval=5,
+        bar = tqdm(total=self.minutes, initial=min(self.spent, self.minutes), unit="min", desc=self.name, mininterval=5,
                    disable=not self.accelerator.is_main_process, bar_format=BAR)  # fmt: skip
         while self.spent < self.minutes:
             progress = self.spent / self.minutes

@@ -2,11 +2,7 @@
 
 import hashlib
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 
@@ -25,6 +21,7 @@ from pocket.ruler.pictures import draw_true
 from pocket.shipping.base import main as export
 from pocket.shipping.base import merit, training
 from pocket.shipping.card import card
+from pocket.stages import autoencoder, diffusion
 from pocket.stages.autoencoder import fold_statistics, psnr
 from pocket.stages.config import CONFIGS, CPU
 from pocket.stages.denoising import caption, timesteps
@@ -38,11 +35,8 @@ from pocket.world.scene import Scene, Thing, held_out_kind
 from pocket.world.stream import batches, to_unit
 from sdlab.assets import ASSETS
 from sdlab.scratch.muon import Muon, groups, orthogonalize
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return learn(corpus(count=3000), 1500)
+from sdlab.training import run as running
+from sdlab.training.run import Run
 
 
 def test_the_tokenizer_has_clips_layout(tokenizer):
@@ -56,11 +50,10 @@ def test_the_tokenizer_has_clips_layout(tokenizer):
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=30))
-def test_any_text_can_be_tokenized(text):
-    tokenizer = learn(["a lion"], 514)
-    ids = tokenizer(text, truncation=True).input_ids
-    assert all(0 <= i < len(tokenizer) for i in ids)
-    assert tokenizer.eos_token_id not in ids[:-1]  # nothing is unknown: there is a piece for every byte
+def test_any_text_can_be_tokenized(byte_tokenizer, text):
+    ids = byte_tokenizer(text, truncation=True).input_ids
+    assert all(0 <= i < len(byte_tokenizer) for i in ids)
+    assert byte_tokenizer.eos_token_id not in ids[:-1]  # nothing is unknown: there is a piece for every byte
 
 
 def test_newton_schulz_orthogonalizes():
@@ -257,35 +250,34 @@ def test_a_text_encoder_that_moves_to_another_vocabulary_keeps_what_it_knew(toke
     assert torch.allclose(new, old[pieces].mean(0), atol=1e-6)
 
 
-def test_a_killed_training_resumes(tmp_path):
+def train_little(folder, minutes, save_minutes=3):
+    """The first stage with a tiny autoencoder."""
+    config = replace(CPU, vae={**CPU.vae, "block_out_channels": (8, 8, 8)}, vae_batch=2)
+
+    def often(*args, **named):
+        return Run(*args, **named, save_minutes=save_minutes)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(autoencoder, "Run", often)
+        patch.setattr(autoencoder, "held_out_psnr", lambda *_: 20.0)  # and does not measure it
+        autoencoder.train(config, folder, minutes)
+
+
+def test_a_killed_training_resumes(tmp_path, start_processes):
     """Kill a training with SIGKILL, start it again, and see it go on instead of from the start."""
-    code = (
-        "from dataclasses import replace; from pathlib import Path; from pocket.stages import autoencoder, config;"
-        "from sdlab.training import run as loop;"
-        "c = replace(config.CPU, vae={**config.CPU.vae, 'block_out_channels': (8, 8, 8)}, vae_batch=2);"
-        "run = loop.Run.__init__;"
-        "loop.Run.__init__ = lambda s, *a, **k: run(s, *a, **{**k, 'save_minutes': 0.02});"
-        f"autoencoder.train(c, Path({str(tmp_path)!r}), MINUTES)"
-    )
-
-    def start(minutes):
-        return subprocess.Popen(
-            [sys.executable, "-c", code.replace("MINUTES", str(minutes))], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-
     checkpoint = tmp_path / "autoencoder" / "checkpoint"
-    first = start(5)
+    [(first, said)] = start_processes(train_little, tmp_path, 5, 0.005)
     deadline = time.monotonic() + 120
-    while not checkpoint.exists() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert checkpoint.exists(), first.kill() or first.communicate()[0]
-    time.sleep(1.0)
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
-    second = start(0.06)
-    output, _ = second.communicate(timeout=200)
-    assert second.returncode == 0, output
-    assert "resumed at step" in output
+    while not checkpoint.exists() and time.monotonic() < deadline and first.is_alive():
+        time.sleep(0.05)
+    assert checkpoint.exists(), said.read_text(encoding="utf-8")
+    time.sleep(0.5)
+    first.kill()
+    first.join()
+    [(second, said)] = start_processes(train_little, tmp_path, 0.02)
+    second.join(120)
+    output = said.read_text(encoding="utf-8")
+    assert second.exitcode == 0, output
     assert int(output.split("resumed at step ")[1].split(",")[0]) > 0
     assert AutoencoderKL.from_pretrained(tmp_path / "autoencoder" / "model").config.scaling_factor == 1.0
 
@@ -304,7 +296,7 @@ def test_a_model_measured_by_another_judge_is_not_compared(tmp_path):
     results = json.loads((ASSETS / "pocket" / "evaluation.json").read_text())
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu" / "evaluation.json").write_text(json.dumps({**results, "judge": "another"}))
-    with pytest.raises(SystemExit, match=r"measured by judge .* cannot be compared.*pocket\.evaluate"):
+    with pytest.raises(SystemExit, match=r"measured by judge .* cannot be compared.*pocket\.reports\.base"):
         export("cpu", tmp_path, "two CPU cores", ASSETS / "pocket", False)
 
 
@@ -366,44 +358,36 @@ def test_captions_are_in_the_languages_asked_for():
     assert not [text for text in (caption(scene, rng, replace(CPU, portuguese=0)) for _ in range(100)) if "leão" in text]
 
 
-TWO = """
-import sys
-from dataclasses import replace
-from pathlib import Path
-
-from pocket.ruler import judge
-from pocket.stages import config, diffusion
-
-judge.load = lambda *_: None  # nothing is looked at
-small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "projection_dim": 32}
-recipe = replace(
-    config.CPU, batch=int(sys.argv[2]), pool=1200, vocabulary=700, text={**config.CPU.text, **small},
-    unet={**config.CPU.unet, "block_out_channels": (16, 32, 32), "cross_attention_dim": 32},
-)
-diffusion.train(recipe, Path(sys.argv[1]), minutes=1000)
-"""
+def train_small(folder, batch, log_steps):
+    """The third stage with a tiny U-Net, until somebody stops it."""
+    small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "projection_dim": 32}
+    recipe = replace(
+        CPU, batch=batch, pool=96, vocabulary=700, text={**CPU.text, **small},
+        unet={**CPU.unet, "block_out_channels": (16, 32, 32), "cross_attention_dim": 32},
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diffusion.judging, "load", lambda *_: None)  # nothing is looked at
+        patch.setattr(diffusion, "corpus", lambda portuguese: corpus(portuguese, count=1000))
+        patch.setattr(running, "LOG_STEPS", log_steps)
+        diffusion.train(recipe, folder, minutes=1000)
 
 
-def test_two_processes_learn_like_one_with_the_doubled_batch(tmp_path):
-    """The loss curves of the first 150 updates, started by `accelerate launch` as on two GPUs."""
-    (tmp_path / "two.py").write_text(TWO)
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
-    environment = {**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}
+def test_two_processes_learn_like_one_with_the_doubled_batch(tmp_path, start_processes):
+    """The loss curves of the first 75 updates, in processes as `accelerate launch` starts them on two GPUs."""
     curves = []
-    for name, start, batch in (("one", [sys.executable], 8), ("two", launcher, 4)):
+    for name, count, batch in (("one", 1, 8), ("two", 2, 4)):
         shutil.copytree(ASSETS / "pocket" / "vae", tmp_path / name / "autoencoder" / "model")
         log = tmp_path / name / "diffusion" / "log.jsonl"
-        with open(tmp_path / f"{name}.txt", "w") as output:
-            training = subprocess.Popen([*start, "two.py", name, str(batch)], cwd=tmp_path, env=environment, stdout=output, stderr=output)
-            deadline = time.monotonic() + 300
-            while time.monotonic() < deadline and training.poll() is None and not (log.exists() and len(log.read_text().splitlines()) > 2):
-                time.sleep(0.5)
-            training.terminate()  # the launcher ends its processes on this signal, and only on this
-            training.wait(60)
-        assert log.exists(), (tmp_path / f"{name}.txt").read_text()[-2000:]
-        curves.append([json.loads(line) for line in log.read_text().splitlines()][:3])
+        started = start_processes(train_small, tmp_path / name, batch, 25, count=count)
+        deadline = time.monotonic() + 300
+        while time.monotonic() < deadline and not (log.exists() and len(log.read_text(encoding="utf-8").splitlines()) > 2):
+            assert all(process.is_alive() for process, _ in started), [said.read_text(encoding="utf-8")[-2000:] for _, said in started]
+            time.sleep(0.1)
+        for process, _ in started:
+            process.kill()
+        curves.append([json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()][:3])
     one, two = curves
-    assert [entry["step"] for entry in two] == [entry["step"] for entry in one] == [49, 99, 149]
+    assert [entry["step"] for entry in two] == [entry["step"] for entry in one] == [24, 49, 74]
     assert [entry["samples"] for entry in two] == [entry["samples"] for entry in one]  # the work of both is counted
     assert one[2]["loss"] < 0.9 * one[0]["loss"]
     assert [entry["loss"] for entry in two] == pytest.approx([entry["loss"] for entry in one], rel=0.1)

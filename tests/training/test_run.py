@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 
 from sdlab.system import device
 from sdlab.training import run as running
@@ -31,8 +30,7 @@ def clock(monkeypatch):
     """A clock that stands still unless a test moves it."""
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(running, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    yield clock
-    AcceleratorState._reset_state(True)
+    return clock
 
 
 def begin(folder, settings=None, **changed):
