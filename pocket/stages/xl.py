@@ -48,6 +48,10 @@ class DenoiserXL(torch.nn.Module):
     def __init__(self, unet, second, first=None):
         super().__init__()
         self.unet, self.second, self.first = unet, second, first
+        if first is not None:  # its last layer is not read, and several processes would wait for its gradients for ever
+            text = getattr(first, "text_model", first)  # so named before transformers 5.6
+            for part in (text.encoder.layers[-1], text.final_layer_norm):
+                part.requires_grad_(False)
 
     def words(self, ids):
         """Words, from the last layer but one of each encoder, (B, 77, their widths together); and the whole caption, (B, projection)."""

@@ -5,6 +5,7 @@ shrinks as noise is added. In the second half, `denoise(x, sigma)` takes the noi
 step is a step of an ODE. `on_sigmas` leads from one to the other.
 """
 
+import math
 from collections import deque
 from itertools import pairwise
 
@@ -126,7 +127,7 @@ def on_sigmas(denoise, schedule):
     log_sigmas = schedule.sigmas.log()
 
     def over_sigmas(x, sigma):
-        level = (log_sigmas - torch.as_tensor(sigma, dtype=log_sigmas.dtype).log()).abs().argmin()
+        level = (log_sigmas - math.log(float(sigma))).abs().argmin()  # on the CPU, in float64, wherever sigma is
         t = torch.full(x.shape[:1], int(level), device=x.device)
         return denoise(x / (1 + sigma**2) ** 0.5, t)
 

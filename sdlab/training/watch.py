@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from sdlab.display.plots import STYLE, tile_pixels
+from sdlab.system.device import synchronize
 
 BINS = 16  # groups of noise levels whose losses are averaged
 SHOWN = 12  # samples a row
@@ -73,7 +74,7 @@ def _shortened(seconds):
 
 
 def train_for(training, seconds, optimizer):
-    """Run a training generator for `seconds`; what the caller does between the steps is not counted.
+    """Run a training generator for `seconds` of the device's work; what the caller does between the steps is not counted.
 
     The learning rate falls to a tenth over the second half of the time. `SDLAB_REHEARSAL=5` in the environment cuts every training
     to five seconds: enough to see that a notebook runs, not to learn anything.
@@ -83,14 +84,17 @@ def train_for(training, seconds, optimizer):
     """
     seconds = _shortened(seconds)
     rates = [group["lr"] for group in optimizer.param_groups]
+    device = optimizer.param_groups[0]["params"][0].device
     spent, start = 0.0, time.perf_counter()
     for step in training:
+        synchronize(device)  # a GPU is given work faster than it does it
         spent += time.perf_counter() - start
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * min(1, 1 - 1.8 * (min(spent / seconds, 1) - 0.5))
         yield spent, step
         if spent >= seconds:
             return
+        synchronize(device)  # nor is what the caller gave it to do
         start = time.perf_counter()
 
 

@@ -76,6 +76,16 @@ def test_every_network_fits_its_inputs(built, stage):
     assert loss(*built[1][stage]).shape == ()
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_all_that_is_trained_gets_a_gradient(built, stage):
+    """Several processes wait for the gradient of every parameter that asks for one, so one without would stop them."""
+    module, inputs = built[1][stage]
+    loss(module, inputs).backward()
+    trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    assert trained
+    assert not [name for name, p in trained.items() if p.grad is None]
+
+
 def test_latents_are_as_wide_as_the_unets_say(built):
     config, parts = built
     vae, unet, grown = parts["autoencoder"][0].vae, parts["diffusion"][0].unet, parts["xl"][0].unet
