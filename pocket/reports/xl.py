@@ -15,6 +15,7 @@ from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionM
 
 from pocket.reports.base import interval, ruler
 from pocket.reports.behaviour import sharpness
+from pocket.reports.results import write_results
 from pocket.ruler import judge as judging
 from pocket.ruler import prompts
 from pocket.ruler.pictures import contact_sheet, draw_true, sample
@@ -158,8 +159,7 @@ def main(
         "text_encoder": sum(p.numel() for p in base.text_encoder.parameters()),
         "text_encoder_2": sum(p.numel() for p in base.text_encoder_2.parameters()),
     }  # fmt: skip
-    results = json.loads(json.dumps(results), parse_float=lambda number: round(float(number), 4))
-    (folder / "xl.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_results(folder / "xl.json", results)
 
 
 if __name__ == "__main__":

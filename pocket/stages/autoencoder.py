@@ -11,6 +11,7 @@ from diffusers import AutoencoderKL
 from pocket.stages.command import stage
 from pocket.stages.settings import list_settings
 from pocket.world.stream import batches, to_unit
+from sdlab.scratch.autoencoder import psnr
 from sdlab.scratch.muon import Muon, groups
 from sdlab.training.run import LOG_STEPS, Run
 
@@ -31,11 +32,6 @@ class Reconstruction(torch.nn.Module):
         kl = posterior.kl().mean() / posterior.mean[0].numel()
         square = F.mse_loss(out, pictures)
         return square + 0.1 * F.l1_loss(out, pictures) + KL_WEIGHT * kl, square.detach()
-
-
-def psnr(mse):
-    """Peak signal-to-noise ratio in dB of a mean squared error between pictures in −1…1 (peak to peak 2)."""
-    return float(10 * torch.log10(4 / torch.as_tensor(mse)))
 
 
 @torch.no_grad()

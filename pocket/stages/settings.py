@@ -13,18 +13,21 @@ def last_run(folder):
     return {"minutes": last["minutes"], "samples": last["samples"]}
 
 
-def identify(path):
-    """A word by which a file, or the weights in a folder, are known again.
-
-    It is the beginning of their SHA-256. A model that a stage of the same training wrote is known by the samples it saw: the stage writes
-    it anew whenever it is started again, and the last bits may differ then.
-    """
-    if (path.parent / "log.jsonl").exists():
-        return f"{last_run(path.parent)['samples']} samples"
+def digest(path):
+    """The first twelve hexadecimal digits of the SHA-256 of a file, or of the weights in a folder."""
     content = hashlib.sha256()
     for file in sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]:
         content.update(file.read_bytes())
     return content.hexdigest()[:12]
+
+
+def identify(path):
+    """A word by which a file, or the weights in a folder, are known again: their digest.
+
+    A model that a stage of the same training wrote is known by the samples it saw instead: the stage writes it anew whenever it is
+    started again, and the last bits may differ then.
+    """
+    return f"{last_run(path.parent)['samples']} samples" if (path.parent / "log.jsonl").exists() else digest(path)
 
 
 def list_settings(config, *knobs, **files):

@@ -39,10 +39,10 @@ ACTORS = (  # groups that can wear, ride and hold
 
 
 @cache
-def _pack():
+def _pack(path=PACK):
     # Its bytes in memory, 8 MB: an open file would share its position with every process forked from this one, and their reads would
     # fall into each other's.
-    return zipfile.ZipFile(io.BytesIO(PACK.read_bytes()))
+    return zipfile.ZipFile(io.BytesIO(path.read_bytes()))
 
 
 @cache

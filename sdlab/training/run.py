@@ -6,7 +6,6 @@ up and decays along the share of the minutes that is spent, counted over all res
 
 import json
 import math
-import reprlib
 import shutil
 import time
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from accelerate.utils import broadcast, set_seed
 from diffusers.training_utils import EMAModel
 from tqdm.auto import tqdm
 
+from sdlab.system.calls import brief
 from sdlab.system.device import has_bf16, synchronize
 from sdlab.system.folders import replace_folder, restore_folder
 
@@ -125,7 +125,7 @@ class Run:
         before = _flatten(json.loads(file.read_text(encoding="utf-8")))
         now = _flatten(json.loads(json.dumps(self._settings)))  # tuples become lists there
         others = [
-            f"{name} was {reprlib.repr(before.get(name))} and is now {reprlib.repr(now.get(name))}"
+            f"{name} was {brief(before.get(name))} and is now {brief(now.get(name))}"
             for name in dict.fromkeys([*before, *now])
             if before.get(name) != now.get(name)
         ]
