@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 
 import pytest
 
@@ -10,6 +11,7 @@ from pocket.shipping.base import BASE
 from pocket.shipping.scribble import SCRIBBLE
 from pocket.shipping.ship import Shipment, clean_settings, load_shipped, refuse_worse, ship
 from pocket.shipping.xl import REFINER, XL
+from sdlab.assets import ASSETS
 
 
 @pytest.fixture
@@ -82,3 +84,20 @@ def test_numbers_are_rounded_wherever_they_stand(tmp_path):
     found = {"share": 0.123456, "table": [{"ms": 1.00004}], "interval": (0.1, 2 / 3), "steps": 25}
     assert round_numbers(found) == {"share": 0.1235, "table": [{"ms": 1.0}], "interval": [0.1, 0.6667], "steps": 25}
     assert write_results(tmp_path / "found.json", found) == json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+
+
+PLACES = re.compile(r"(?<![\w.:/])/[\w.-]+/[\w./-]+|[A-Za-z]:\\\\|_name_or_path")  # absolute ones, of any system; a URL is none
+
+
+def test_nothing_that_ships_tells_where_it_was_made():
+    files = [file for ending in ("json", "md") for file in ASSETS.rglob(f"*.{ending}") if file.name != "tokenizer.json"]
+    assert len(files) > 20
+    told = {str(file.relative_to(ASSETS)): PLACES.findall(file.read_text(encoding="utf-8")) for file in files}
+    assert not {name: places for name, places in told.items() if places}
+
+
+def test_a_place_is_recognised():
+    for text in ('"/root/next/model"', "in /home/me/x", '"C:\\\\Users"', '"_name_or_path": "x"'):
+        assert PLACES.search(text), text
+    for text in ("https://github.com/a/b", "sdlab/assets/pocket", "and/or", "1/64", "`pocket/data/README.md`"):
+        assert not PLACES.search(text), text
