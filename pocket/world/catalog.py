@@ -100,7 +100,7 @@ def _keyword_owners():
 @cache
 def held_out():
     """What training never sees: `{"shoes": [names], "styles": {(object, style)}, "pairs": {frozenset of two objects}}`."""
-    stored = json.loads(HELD_OUT.read_text())
+    stored = json.loads(HELD_OUT.read_text(encoding="utf-8"))
     return {
         "shoes": frozenset(stored["shoes"]),
         "styles": frozenset((name, style) for style, names in stored["styles"].items() for name in names),
@@ -116,7 +116,7 @@ def main():
     pairs = {}
     for a, b in sorted(rng.sample(every, len(every) // 20)):
         pairs.setdefault(a, []).append(b)
-    HELD_OUT.write_text(json.dumps({"shoes": SHOES, "styles": styles, "pairs": pairs}, indent=0, ensure_ascii=False))
+    HELD_OUT.write_text(json.dumps({"shoes": SHOES, "styles": styles, "pairs": pairs}, indent=0, ensure_ascii=False), encoding="utf-8")
 
 
 if __name__ == "__main__":

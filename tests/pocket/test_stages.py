@@ -277,8 +277,8 @@ def test_a_killed_training_resumes(tmp_path, start_processes):
 
 
 def test_the_shipped_numbers_are_those_of_the_card_and_of_the_kept_judge():
-    results = json.loads((ASSETS / "pocket" / "evaluation.json").read_text())
-    rows = (ASSETS / "pocket" / "README.md").read_text().splitlines()
+    results = json.loads((ASSETS / "pocket" / "evaluation.json").read_text(encoding="utf-8"))
+    rows = (ASSETS / "pocket" / "README.md").read_text(encoding="utf-8").splitlines()
     assert 0 < BASE.merit(results) <= 1
     assert results["judge"] == hashlib.sha256(judging.kept_file(CPU).read_bytes()).hexdigest()[:12]
     for name, measured in results["sets"].items():
@@ -287,19 +287,19 @@ def test_the_shipped_numbers_are_those_of_the_card_and_of_the_kept_judge():
 
 
 def test_a_model_measured_by_another_judge_is_not_compared(tmp_path):
-    results = json.loads((ASSETS / "pocket" / "evaluation.json").read_text())
+    results = json.loads((ASSETS / "pocket" / "evaluation.json").read_text(encoding="utf-8"))
     (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu" / "evaluation.json").write_text(json.dumps({**results, "judge": "another"}))
+    (tmp_path / "cpu" / "evaluation.json").write_text(json.dumps({**results, "judge": "another"}), encoding="utf-8")
     with pytest.raises(SystemExit, match=r"measured by judge .* cannot be compared.*pocket\.reports\.base"):
         export("cpu", tmp_path, "two CPU cores", ASSETS / "pocket", False)
 
 
 def test_a_worse_model_is_not_shipped(tmp_path):
-    results = json.loads((ASSETS / "pocket" / "evaluation.json").read_text())
+    results = json.loads((ASSETS / "pocket" / "evaluation.json").read_text(encoding="utf-8"))
     for measured in results["sets"].values():
         measured["accuracy"]["object"] -= 0.01
     (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu" / "evaluation.json").write_text(json.dumps(results))
+    (tmp_path / "cpu" / "evaluation.json").write_text(json.dumps(results), encoding="utf-8")
     with pytest.raises(SystemExit, match="a worse one is not shipped"):
         export("cpu", tmp_path, "two CPU cores", ASSETS / "pocket", False)
 
@@ -315,21 +315,23 @@ def test_the_kept_judge_knows_true_pictures():
 def test_a_model_that_continues_another_tells_both_stories(tmp_path):
     def log(stage, minutes, samples):
         (tmp_path / stage).mkdir(exist_ok=True)
-        (tmp_path / stage / "log.jsonl").write_text(json.dumps({"step": 1, "minutes": minutes, "samples": samples}) + "\n")
+        (tmp_path / stage / "log.jsonl").write_text(
+            json.dumps({"step": 1, "minutes": minutes, "samples": samples}) + "\n", encoding="utf-8"
+        )
 
     for stage, minutes, samples in (("autoencoder", 22, 300), ("judge", 10, 200), ("diffusion", 75, 1000)):
         log(stage, minutes, samples)
     first = training(tmp_path, replace(CPU, portuguese=0))
     assert first["diffusion"] == [{"minutes": 75, "samples": 1000, "portuguese": 0}]
     assert first["autoencoder"] == [{"minutes": 22, "samples": 300}]
-    (tmp_path / "diffusion" / BEFORE).write_text(json.dumps({**first, "notes": ["The world was plainer."]}))
+    (tmp_path / "diffusion" / BEFORE).write_text(json.dumps({**first, "notes": ["The world was plainer."]}), encoding="utf-8")
     log("diffusion", 105, 3000)
     log("autoencoder", 40, 700)
     second = training(tmp_path, CPU)
     assert second["judge"] == first["judge"]
     assert [run["samples"] for run in second["autoencoder"]] == [300, 700]
     assert [run["samples"] for run in second["diffusion"]] == [1000, 3000]
-    results = json.loads((ASSETS / "pocket" / "evaluation.json").read_text())
+    results = json.loads((ASSETS / "pocket" / "evaluation.json").read_text(encoding="utf-8"))
     text = card(CPU, second, results, "two CPU cores")
     assert "75 min with 1,000 samples, then 105 min with 3,000 samples, 4,000 in all." in text
     assert "The world was plainer." in text

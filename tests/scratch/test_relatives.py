@@ -129,7 +129,7 @@ def test_the_networks_that_came_with_the_course_draw_what_they_were_taught():
 
 
 def test_what_notebook_13_says_of_the_long_race_is_in_its_table():
-    rows = {row["name"]: row for row in json.loads((relatives.SHIPPED / "table.json").read_text())["table"]}
+    rows = {row["name"]: row for row in json.loads((relatives.SHIPPED / "table.json").read_text(encoding="utf-8"))["table"]}
     best = rows["diffusion, 50 steps"]
     order = [rows[name]["recognised"] for name in ("diffusion, 50 steps", "GAN", "VAE", "flow")]
     assert order == sorted(order, reverse=True)

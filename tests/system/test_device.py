@@ -1,5 +1,8 @@
+import builtins
+import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -31,6 +34,39 @@ def test_peak_memory_notices_a_large_tensor():
     before = device.peak_memory("cpu")
     held = torch.ones(80_000_000)  # 320 MB of float32
     assert device.peak_memory("cpu") >= max(before, held.nbytes)
+
+
+def test_without_unix_modules_memory_is_known_all_the_same(monkeypatch):
+    """As on Windows: no `resource`, no `os.sysconf`, no /proc."""
+    monkeypatch.setitem(sys.modules, "resource", None)  # importing it fails
+    monkeypatch.delattr(os, "sysconf")
+
+    def no_file(path, *_, **__):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(builtins, "open", no_file)
+    monkeypatch.setattr(device, "psutil", SimpleNamespace(
+        Process=lambda: SimpleNamespace(memory_info=lambda: SimpleNamespace(rss=5, peak_wset=7)),
+        virtual_memory=lambda: SimpleNamespace(total=16 * 2**30),
+    ))  # fmt: skip
+    assert device.peak_memory("cpu") == 7
+    assert "16 GiB of memory" in str(device.describe("cpu"))
+    monkeypatch.setattr(device.psutil, "Process", lambda: SimpleNamespace(memory_info=lambda: SimpleNamespace(rss=5)))
+    assert device.peak_memory("cpu") == 5  # no system tells a peak: what is held now
+
+
+def test_the_peak_is_never_below_what_is_held():
+    import psutil
+
+    assert device.peak_memory("cpu") >= 0.99 * psutil.Process().memory_info().rss
+
+
+def test_every_module_imports_without_unix():
+    """`resource` hidden, as on Windows, from all modules that a lesson needs."""
+    hidden = "import sys, pkgutil, importlib, psutil; sys.modules['resource'] = None; import sdlab\n"  # psutil needs it where it is
+    hidden += "for module in pkgutil.walk_packages(sdlab.__path__, 'sdlab.'): importlib.import_module(module.name)"
+    done = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_machine_is_described_in_one_line():
