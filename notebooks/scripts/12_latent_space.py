@@ -122,7 +122,7 @@ z = codes["little KL"]
 share = torch.linspace(0, 1, 10)[:, None, None, None]
 in_pixels = (1 - share) * pictures[:1] + share * pictures[4:5]
 in_latents = little.decode((1 - share) * z[:1] + share * z[4:5])
-middle = judge.which(torch.cat([in_pixels[4:6], in_latents[4:6]]))
+middle = judge.recognise(torch.cat([in_pixels[4:6], in_latents[4:6]]))
 print(
     "the judge sees in the middle:",
     ["nothing" if d == 60 else drawings.NAMES[d // 5] for d in middle.tolist()],

@@ -45,7 +45,7 @@ def interval(right):
 
 
 @torch.no_grad()
-def through(vae, pictures):
+def reconstruct(vae, pictures):
     """Pictures after a trip through the autoencoder, (B, 3, H, W) in −1…1."""
     parts = [vae.decode(vae.encode(x.to(vae.device)).latent_dist.mean).sample.clamp(-1, 1) for x in pictures.split(64)]
     return torch.cat(parts).cpu()
@@ -107,7 +107,7 @@ def main(
             "accuracy": {head: right.mean().item() for head, right in hits.items() if len(right)},
             "interval": {head: interval(right) for head, right in hits.items() if len(right)},
             "seconds_per_picture_in_batches": seconds,
-            "through_autoencoder": judging.accuracy(judging.opinion(judge, through(pipe.vae, real)), config, scenes),
+            "through_autoencoder": judging.accuracy(judging.opinion(judge, reconstruct(pipe.vae, real)), config, scenes),
             "true": judging.accuracy(true, config, scenes),
         }
         if name == "English":

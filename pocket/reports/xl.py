@@ -35,7 +35,7 @@ QUIET = ("white", "plain", "gradient")  # backgrounds without edges: where the e
 FINEST = 0.5  # waves shorter than four pixels: half of the frequencies, up to the finest a grid can hold
 
 
-def together(folder):
+def load_pipelines(folder):
     """The base and the refiner trained in `folder`, sharing autoencoder and second text encoder."""
     vae = AutoencoderKL.from_pretrained(ASSETS / "pocket" / "vae", dtype=torch.float32)
     base = StableDiffusionXLPipeline.from_pretrained(folder / "xl" / "model", vae=vae, dtype=torch.float32).to(pick())
@@ -139,7 +139,7 @@ def main(
     """Score base and refiner, and write the numbers and the sheet."""
     small = CONFIGS[config]
     config, folder = enlarge(small), folder / small.name
-    judge, (base, refiner) = ruler(small, folder), together(folder)
+    judge, (base, refiner) = ruler(small, folder), load_pipelines(folder)
     results = {"prompts": count, "steps": STEPS, "guidance": GUIDANCE, "side": config.side, "sets": {}}
     for name, invent in (("one thing", prompts.one_thing), ("two things", prompts.two_things)):
         texts, scenes = map(list, zip(*invent(config.mix, count), strict=True))

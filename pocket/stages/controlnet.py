@@ -65,12 +65,12 @@ class Placer:
         return place(self.invent(rng))
 
 
-def early(batch, device):
+def early_timesteps(batch, device):
     """Timesteps, of two drawn the noisier one: where things stand is decided early."""
     return torch.maximum(timesteps(batch, device), timesteps(batch, device))
 
 
-def with_scribble(scene, rng, side):
+def draw_with_scribble(scene, rng, side):
     """A picture of the scene and a scribble of its things as a fourth channel, uint8 (side, side, 4)."""
     picture, things = draw_apart(scene, rng, side)
     return np.dstack([picture, scribble(things, rng)])
@@ -120,7 +120,7 @@ def train(config, folder, minutes, seed=0, start=None):
     judge = judge and judge.to(run.device)
 
     stream = batches(
-        config, config.batch, seed + 30, run.accelerator.process_index, run.step, paint=with_scribble, invent=Placer(config.mix)
+        config, config.batch, seed + 30, run.accelerator.process_index, run.step, paint=draw_with_scribble, invent=Placer(config.mix)
     )
     pool = Pool(stream, base.vae, config.pool, config.batch, config.reuse, run.device)
 
@@ -133,7 +133,7 @@ def train(config, folder, minutes, seed=0, start=None):
         look(run, pipe, config, judge)
         controlnet.save_pretrained(run.folder / "model")
 
-    denoise(run, control, begun, pool, ask, show, early)
+    denoise(run, control, begun, pool, ask, show, early_timesteps)
     if run.accelerator.is_main_process:
         controlnet.float().eval().save_pretrained(run.folder / "model")
         print(f"controlnet: {run.samples} samples in {run.spent:.0f} minutes")

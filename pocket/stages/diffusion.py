@@ -21,7 +21,7 @@ from pocket.stages.denoising import KNOBS, caption, denoise, tokenize
 from pocket.stages.pipeline import assemble
 from pocket.stages.pool import Pool
 from pocket.stages.settings import list_settings
-from pocket.stages.tokenizer import corpus, ends, learn, move_embeddings
+from pocket.stages.tokenizer import corpus, end_tokens, learn, move_embeddings
 from pocket.world.stream import batches
 from sdlab.scratch.muon import Muon, groups
 from sdlab.training.run import Run
@@ -45,7 +45,7 @@ class Denoiser(torch.nn.Module):
 
 def build(config, tokenizer):
     """An untrained text encoder for a tokenizer, and an untrained U-Net."""
-    text = CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), **ends(tokenizer), **config.text))
+    text = CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), **end_tokens(tokenizer), **config.text))
     return text, UNet2DConditionModel(**config.unet)
 
 

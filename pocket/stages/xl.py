@@ -21,7 +21,7 @@ from pocket.stages.grow import TIME_WIDTH, grow_architecture, transplant
 from pocket.stages.pipeline import scheduler
 from pocket.stages.pool import Pool
 from pocket.stages.settings import list_settings
-from pocket.stages.tokenizer import ends
+from pocket.stages.tokenizer import end_tokens
 from pocket.world.framing import Framer, photograph, tell
 from pocket.world.stream import batches
 from sdlab.assets import ASSETS
@@ -97,7 +97,7 @@ def look(run, pipe, config, judge):
 def grow(pipe, config):
     """A second text encoder that knows nothing, and a U-Net grown from the pipeline's that hears both."""
     settings = config.second_text
-    second = CLIPTextModelWithProjection(CLIPTextConfig(vocab_size=len(pipe.tokenizer), **ends(pipe.tokenizer), **settings))
+    second = CLIPTextModelWithProjection(CLIPTextConfig(vocab_size=len(pipe.tokenizer), **end_tokens(pipe.tokenizer), **settings))
     context = pipe.text_encoder.config.hidden_size + settings["hidden_size"]
     unet = grow_architecture(pipe.unet, context, settings["projection_dim"] + TOLD * TIME_WIDTH)
     transplant(pipe.unet, unet)

@@ -2,7 +2,7 @@
 
 A denoiser answers "what is the clean data?". In the first half, `denoise(xt, t)` takes a level of a `ddpm.Schedule`, and the data
 shrinks as noise is added. In the second half, `denoise(x, sigma)` takes the noise's deviation, and the data keeps its size; there a
-step is a step of an ODE. `on_sigmas` leads from one to the other.
+step is a step of an ODE. `to_sigmas` leads from one to the other.
 """
 
 import math
@@ -39,7 +39,7 @@ def denoiser(model, schedule, kind="eps", condition=None, clamp=True):
     return denoise
 
 
-def ideal(data, schedule):
+def ideal_denoiser(data, schedule):
     """The best denoiser there is for a data set: the mean of its points (N, …), each weighted by how likely it became x_t.
 
     The weights are Bayes' rule with q(x_t | x_0), eq. 4 of Ho et al. 2020.
@@ -122,7 +122,7 @@ def ddim_inverse(denoise, schedule, x, levels):
         yield x
 
 
-def on_sigmas(denoise, schedule):
+def to_sigmas(denoise, schedule):
     """A denoiser over sigmas from one over levels: `(xt, t) → x0` becomes `(x, sigma) → x0`, at the level nearest to sigma."""
     log_sigmas = schedule.sigmas.log()
 

@@ -69,7 +69,7 @@ def _smooth(values, half_life=8):
     return smooth
 
 
-def _shortened(seconds):
+def _shorten(seconds):
     return min(seconds, float(os.environ.get("SDLAB_REHEARSAL", "inf")))
 
 
@@ -82,7 +82,7 @@ def train_for(training, seconds, optimizer):
     Yields:
         The seconds spent so far, and what `training` yields.
     """
-    seconds = _shortened(seconds)
+    seconds = _shorten(seconds)
     rates = [group["lr"] for group in optimizer.param_groups]
     device = optimizer.param_groups[0]["params"][0].device
     spent, start = 0.0, time.perf_counter()
@@ -116,7 +116,7 @@ def watch(training, seconds, levels, optimizer, sample=None, looks=5):
 
     history, shown = History(levels), display(display_id=True)
     ahead = [2.0**-i for i in reversed(range(looks))]  # as shares of the time
-    end = _shortened(seconds)
+    end = _shorten(seconds)
     sums, counts = np.zeros(BINS), np.zeros(BINS)
     for spent, (losses, t) in train_for(training, seconds, optimizer):
         groups = (t.cpu().numpy() * BINS) // levels

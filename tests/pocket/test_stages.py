@@ -29,9 +29,9 @@ from pocket.stages.denoising import caption, timesteps
 from pocket.stages.diffusion import BEFORE
 from pocket.stages.pipeline import scheduler
 from pocket.stages.pool import Pool
-from pocket.stages.tokenizer import corpus, ends, learn, move_embeddings
+from pocket.stages.tokenizer import corpus, end_tokens, learn, move_embeddings
 from pocket.world import catalog
-from pocket.world.captions import plainly, read
+from pocket.world.captions import read, say_plainly
 from pocket.world.scene import Scene, Thing, held_out_kind
 from pocket.world.stream import batches, to_unit
 from sdlab.assets import ASSETS
@@ -196,8 +196,8 @@ def test_a_plain_caption_says_everything_and_is_read_back():
         again = read(text, np.random.default_rng(0))
         assert replace(again, relation=scene.relation) == scene, text
     scene = Scene((Thing("apple", "green"), Thing("books")), "watercolor", "plain", "orange", "next to")
-    assert plainly(scene) == "a green apple next to books on an orange background, watercolor"
-    assert plainly(scene, "pt") == "uma maçã verde ao lado de livros em fundo laranja, aquarela"
+    assert say_plainly(scene) == "a green apple next to books on an orange background, watercolor"
+    assert say_plainly(scene, "pt") == "uma maçã verde ao lado de livros em fundo laranja, aquarela"
 
 
 def _perfect(scenes, **wrong):
@@ -229,7 +229,7 @@ def test_of_two_things_both_must_be_seen():
 def test_a_text_encoder_that_moves_to_another_vocabulary_keeps_what_it_knew(tokenizer):
     torch.manual_seed(0)
     wider = learn(corpus(portuguese=0.5, count=3000), 2200)
-    text = CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), **ends(tokenizer), **CPU.text)).eval()
+    text = CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), **end_tokens(tokenizer), **CPU.text)).eval()
     sentence = "a lion on the beach, watercolor"
     assert tokenizer.tokenize(sentence) == wider.tokenize(sentence)
     ids = [t(sentence, padding="max_length", return_tensors="pt").input_ids for t in (tokenizer, wider)]

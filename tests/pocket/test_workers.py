@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from pocket.stages.config import CPU, GPU
-from pocket.stages.controlnet import Placer, with_scribble
+from pocket.stages.controlnet import Placer, draw_with_scribble
 from pocket.world import catalog
 from pocket.world.framing import Framer, photograph
 from pocket.world.scene import Inventor, draw
@@ -54,7 +54,7 @@ def test_a_process_that_begins_anew_reads_them_too():
 
 @pytest.mark.parametrize(
     ("invent", "paint"),
-    [(Inventor(CPU.mix), draw), (Placer(CPU.mix), with_scribble), (Framer(CPU.mix, 64), photograph)],
+    [(Inventor(CPU.mix), draw), (Placer(CPU.mix), draw_with_scribble), (Framer(CPU.mix, 64), photograph)],
     ids=["diffusion", "controlnet", "xl"],
 )
 def test_every_stages_stream_can_be_handed_to_a_worker(invent, paint):
