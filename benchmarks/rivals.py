@@ -104,7 +104,9 @@ def main(minutes: Annotated[float, typer.Option(help="of training, for each")] =
             "evaluations": evaluations, "ms": round(cost, 2),
         })  # fmt: skip
         print(table[-1], flush=True)
-    (SHIPPED / "table.json").write_text(json.dumps({"minutes": minutes, "machine": str(describe()), "table": table}, indent=1) + "\n")
+    (SHIPPED / "table.json").write_text(
+        json.dumps({"minutes": minutes, "machine": str(describe()), "table": table}, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -162,7 +162,9 @@ def main(
     ]
     head = f"| library | parameters | pictures a second in training | against sdlab | {level:.0%} of the samples recognised after |"
     text = "\n".join([head, "|---|---|---|---|---|", *rows])
-    TABLE.write_text(f"# From scratch, beside two libraries\n\n`python -m benchmarks.scratch`, on: {describe()}\n\n{text}\n")
+    TABLE.write_text(
+        f"# From scratch, beside two libraries\n\n`python -m benchmarks.scratch`, on: {describe()}\n\n{text}\n", encoding="utf-8"
+    )
     print(text)
 
 

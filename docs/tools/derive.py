@@ -66,8 +66,8 @@ def main(
     for script in sorted(SCRIPTS.glob("[0-9]*.py")):
         path = folder / f"{script.stem}.ipynb"
         text = text_of(derive(script, solved=solutions is not None, remote=repository()))
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
             print(f"wrote {path}")
 
 

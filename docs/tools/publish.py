@@ -18,7 +18,7 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor, ExecutePreproce
 from docs.tools.derive import ROOT, SCRIPTS, derive
 
 OUT = ROOT / "build" / "course"
-STYLE = (Path(__file__).parent / "page.css").read_text()
+STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
 class _MathRenderer(IPythonRenderer):
@@ -87,7 +87,7 @@ def main():
         if position + 1 < len(scripts):
             following = scripts[position + 1]
             crumbs += f'<a href="{following.stem}.html">next: {html.escape(_title(notebooks[following]))} →</a>'
-        (OUT / f"{script.stem}.html").write_text(_page(_title(notebook), body, crumbs))
+        (OUT / f"{script.stem}.html").write_text(_page(_title(notebook), body, crumbs), encoding="utf-8")
         nbformat.write(notebook, OUT / f"{script.stem}.ipynb")
         cards.append((script.stem, _title(notebook), _motivation(notebook), _cover(notebook), seconds))
         print(f"{script.stem}: {seconds:.0f} s")
@@ -100,7 +100,7 @@ def main():
             f'<a class="card" href="{stem}.html">{image}<div><h2>{html.escape(title)}</h2><p>{html.escape(motivation)}</p>'
             f"<small>ran here in {seconds:.0f} s</small></div></a>"
         )
-    (OUT / "index.html").write_text(_page("Stable Diffusion Lab", body + "</div>", ""))
+    (OUT / "index.html").write_text(_page("Stable Diffusion Lab", body + "</div>", ""), encoding="utf-8")
     print(f"open {Path(OUT / 'index.html')}")
 
 

@@ -56,7 +56,7 @@ def looks(runs):
     """Every look at a model: `(run, minutes, samples seen in all runs, {head: accuracy, "loss": mean since the look before})`."""
     found, before, losses = [], 0, []
     for run in runs:
-        entries = [json.loads(line) for line in (DOCS / "training" / f"{run}.jsonl").read_text().splitlines()]
+        entries = [json.loads(line) for line in (DOCS / "training" / f"{run}.jsonl").read_text(encoding="utf-8").splitlines()]
         for entry in entries:
             losses += [entry["loss"]] if "loss" in entry else []
             heads = {key.removeprefix("accuracy_"): value for key, value in entry.items() if key.startswith("accuracy_")}

@@ -206,6 +206,8 @@ for word, values in share.items():
 # %%
 import numpy as np
 
+from sdlab.scratch.autoencoder import psnr
+
 
 @torch.no_grad()
 def round_trip(image):
@@ -219,11 +221,11 @@ def round_trip(image):
 
 latents, back = round_trip(run.image)
 loss = np.abs(np.asarray(run.image, dtype=float) - np.asarray(back, dtype=float))
-psnr = 10 * np.log10(255**2 / (loss**2).mean())
+decibels = psnr((loss**2).mean(), span=255)
 print(
     f"{np.asarray(run.image).size:,} numbers become {latents.numel():,}: {np.asarray(run.image).size / latents.numel():.0f} times fewer"
 )
-print(f"SD 1.5: {3 * 512 * 512:,} become {4 * 64 * 64:,}. Back again: {psnr:.1f} dB")
+print(f"SD 1.5: {3 * 512 * 512:,} become {4 * 64 * 64:,}. Back again: {decibels:.1f} dB")
 sdlab.grid(
     [run.image, back, np.clip(loss * 4, 0, 255).astype(np.uint8)],
     ["before", "after", "lost (four times)"],

@@ -497,7 +497,7 @@ _ = axis.set(xlabel="steps", ylabel="share recognised", ylim=(0, 1))
 # that level; 400 points start as noise and follow them.
 
 # %%
-guess = sampling.ideal(cloud, schedule)
+guess = sampling.ideal_denoiser(cloud, schedule)
 levels = sampling.space_levels(schedule, 36)
 mesh = torch.cartesian_prod(*[torch.linspace(-2.4, 2.4, 17)] * 2)  # (289, 2)
 dots = torch.randn(400, 2, generator=generator)

@@ -80,7 +80,7 @@ nothing = torch.full_like(things, 12)
 
 def accuracy(x, wanted=things):
     """The share of pictures in which the judge sees the thing asked for."""
-    return (judge.which(x) // drawings.ARTISTS == wanted).float().mean().item()
+    return (judge.recognise(x) // drawings.ARTISTS == wanted).float().mean().item()
 
 
 said, unsaid = draw(asked(things), noise), draw(asked(nothing), noise)
@@ -253,7 +253,7 @@ noise = torch.randn(12, 3, 16, 16).repeat_interleave(5, 0)
 pair = asked(ids, average.model), asked(0 * ids, average.model)
 for w in (1, 2, 4):
     x = draw(sampling.guide(*pair, w), noise)
-    seen = judge.which(x)
+    seen = judge.recognise(x)
     thing = (seen // 5 == torch.arange(60) // 5).float().mean()
     both = (seen == torch.arange(60)).float().mean()
     print(f"scale {w}: the thing is right in {thing:.0%}, thing and manner in {both:.0%}")
@@ -274,7 +274,7 @@ flat = torch.tensor([tokens(f"a {name}, flat") for name in drawings.NAMES]).repe
 noise = torch.randn(120, 3, 16, 16)
 for name, negative in ("nothing", 0 * ids), ("flat", flat):
     denoise = sampling.guide(asked(ids, average.model), asked(negative, average.model), 2.5)
-    seen = judge.which(draw(denoise, noise))
+    seen = judge.recognise(draw(denoise, noise))
     known = seen[seen < 60]
     share = (known % 5 == drawings.MANNERS.index("flat")).float().mean()
     print(f"against {name:8s}{len(known) / 120:4.0%} recognised, {share:4.0%} of them flat")

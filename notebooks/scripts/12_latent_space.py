@@ -52,7 +52,7 @@ pictures, _ = next(drawings.batches(512, side=32, seed=9))
 
 
 def psnr(x, truth=pictures):
-    return 10 * torch.log10(4 / (x - truth).square().mean()).item()
+    return autoencoder.psnr((x - truth).square().mean())
 
 
 # %% [markdown]
@@ -98,7 +98,7 @@ def trained(kl, seconds):
 little, curve = trained(kl=0.001, seconds=45)
 much, _ = trained(kl=0.3, seconds=20)
 figure, axis = plt.subplots(figsize=(6, 2.2), layout="constrained")
-axis.plot(*zip(*[(s, 10 * torch.log10(torch.tensor(4 / e))) for s, e in curve]))
+axis.plot(*zip(*[(s, autoencoder.psnr(e)) for s, e in curve]))
 axis.axhline(psnr(by_pca), color="C1", linestyle="--")
 _ = axis.set(xlabel="seconds of training", ylabel="PSNR (dB); PCA dashed")
 
@@ -122,7 +122,7 @@ z = codes["little KL"]
 share = torch.linspace(0, 1, 10)[:, None, None, None]
 in_pixels = (1 - share) * pictures[:1] + share * pictures[4:5]
 in_latents = little.decode((1 - share) * z[:1] + share * z[4:5])
-middle = judge.which(torch.cat([in_pixels[4:6], in_latents[4:6]]))
+middle = judge.recognise(torch.cat([in_pixels[4:6], in_latents[4:6]]))
 print(
     "the judge sees in the middle:",
     ["nothing" if d == 60 else drawings.NAMES[d // 5] for d in middle.tolist()],

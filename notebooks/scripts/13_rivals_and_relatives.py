@@ -146,7 +146,9 @@ sdlab.tiles(torch.cat([x[:16] for x in drawn]), columns=16)  # a row a model
 # 20 seconds are short: they favour what learns quickly. The same race over four minutes each was run once, with `python -m benchmarks.rivals`, and its results came with the course.
 
 # %%
-race = json.loads((Path(sdlab.__file__).parent / "assets/rivals/table.json").read_text())
+race = json.loads(
+    (Path(sdlab.__file__).parent / "assets/rivals/table.json").read_text(encoding="utf-8")
+)
 print(f"{race['minutes']:.0f} minutes each, on {race['machine']}")
 print(HEADING)
 for row in race["table"]:

@@ -6,7 +6,6 @@ the same scenes, and on those after a trip through the autoencoder, are the ceil
 distance to true pictures stands beside that of true ones to each other. Writes `evaluation.json` and a sheet of each set.
 """
 
-import hashlib
 import json
 import time
 from functools import partial
@@ -19,11 +18,13 @@ import typer
 from diffusers import StableDiffusionPipeline
 from scipy.stats import bootstrap
 
+from pocket.reports.results import write_results
 from pocket.ruler import judge as judging
 from pocket.ruler import prompts
 from pocket.ruler.pictures import contact_sheet, draw_true, sample
 from pocket.stages.autoencoder import held_out_psnr
 from pocket.stages.config import CONFIGS
+from pocket.stages.settings import digest
 from sdlab.assets import ASSETS
 from sdlab.scratch.judge import frechet_distance
 from sdlab.system.device import pick
@@ -44,7 +45,7 @@ def interval(right):
 
 
 @torch.no_grad()
-def through(vae, pictures):
+def reconstruct(vae, pictures):
     """Pictures after a trip through the autoencoder, (B, 3, H, W) in −1…1."""
     parts = [vae.decode(vae.encode(x.to(vae.device)).latent_dist.mean).sample.clamp(-1, 1) for x in pictures.split(64)]
     return torch.cat(parts).cpu()
@@ -63,7 +64,7 @@ def ruler(config, folder):
     judge = judging.load(config, folder)
     if judge is None:
         raise SystemExit(
-            f"there is no judge for configuration {config.name!r}: train it first with python -m pocket.ruler.judge --config {config.name}"
+            f"there is no judge for configuration {config.name!r}: train it first with python -m pocket.stages.judge --config {config.name}"
         )
     return judge.to(pick())
 
@@ -73,14 +74,12 @@ def load_results(config, folder):
     path = folder / "evaluation.json"
     if not path.exists():
         raise SystemExit(f"there is no {path}: measure the model first with python -m pocket.reports.base --config {config.name}")
-    return path, json.loads(path.read_text())
+    return path, json.loads(path.read_text(encoding="utf-8"))
 
 
 def add(path, name, found):
     """Put further numbers into an evaluation, rounded to four digits."""
-    results = json.loads(path.read_text())
-    results[name] = json.loads(json.dumps(found), parse_float=lambda number: round(float(number), 4))
-    path.write_text(json.dumps(results, indent=2) + "\n")
+    write_results(path, {**json.loads(path.read_text(encoding="utf-8")), name: found})
 
 
 def main(
@@ -108,7 +107,7 @@ def main(
             "accuracy": {head: right.mean().item() for head, right in hits.items() if len(right)},
             "interval": {head: interval(right) for head, right in hits.items() if len(right)},
             "seconds_per_picture_in_batches": seconds,
-            "through_autoencoder": judging.accuracy(judging.opinion(judge, through(pipe.vae, real)), config, scenes),
+            "through_autoencoder": judging.accuracy(judging.opinion(judge, reconstruct(pipe.vae, real)), config, scenes),
             "true": judging.accuracy(true, config, scenes),
         }
         if name == "English":
@@ -121,14 +120,13 @@ def main(
         contact_sheet(pictures[:100], 10, 128 // config.side or 1).save(folder / f"{name.lower().replace(' ', '-')}.png")
         print(name, {head: f"{share:.0%}" for head, share in sets[name]["accuracy"].items()}, flush=True)
     results = {
-        "judge": hashlib.sha256(judging.find_file(config, folder).read_bytes()).hexdigest()[:12],
+        "judge": digest(judging.find_file(config, folder)),
         "steps": steps, "guidance": guidance, "side": config.side, "sets": sets,
         "object_top5": first_five.any(1).float().mean().item(), "frechet": frechet,
         "autoencoder_psnr_db": held_out_psnr(pipe.vae, config),
         "parameters": {name: sum(p.numel() for p in getattr(pipe, name).parameters()) for name in ("vae", "text_encoder", "unet")},
     }  # fmt: skip
-    results = json.loads(json.dumps(results), parse_float=lambda number: round(float(number), 4))
-    (folder / "evaluation.json").write_text(json.dumps(results, indent=2) + "\n")
+    results = write_results(folder / "evaluation.json", results)
     print(json.dumps({key: value for key, value in results.items() if key != "sets"}, indent=2))
 
 

@@ -5,7 +5,6 @@ anywhere. Agreement is the F1 of `pocket.ruler.agreement`; chance is the agreeme
 `scribble.json`, and a sheet of stick drawings.
 """
 
-import json
 import textwrap
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, Stable
 
 import sdlab
 from pocket.reports.base import ruler
+from pocket.reports.results import write_results
 from pocket.ruler import judge as judging
 from pocket.ruler import prompts
 from pocket.ruler.agreement import agreement
@@ -92,8 +92,7 @@ def main(
         "prompts": count, "steps": STEPS, "guidance": GUIDANCE, "table": table,
         "parameters": sum(p.numel() for p in pipe.controlnet.parameters()),
     }  # fmt: skip
-    results = json.loads(json.dumps(results), parse_float=lambda number: round(float(number), 4))
-    (folder / "scribble.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_results(folder / "scribble.json", results)
     sheet(pipe, config.side).savefig(folder / "scribble.png", dpi=110)
 
 

@@ -15,6 +15,7 @@ from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionM
 
 from pocket.reports.base import interval, ruler
 from pocket.reports.behaviour import sharpness
+from pocket.reports.results import write_results
 from pocket.ruler import judge as judging
 from pocket.ruler import prompts
 from pocket.ruler.pictures import contact_sheet, draw_true, sample
@@ -34,7 +35,7 @@ QUIET = ("white", "plain", "gradient")  # backgrounds without edges: where the e
 FINEST = 0.5  # waves shorter than four pixels: half of the frequencies, up to the finest a grid can hold
 
 
-def together(folder):
+def load_pipelines(folder):
     """The base and the refiner trained in `folder`, sharing autoencoder and second text encoder."""
     vae = AutoencoderKL.from_pretrained(ASSETS / "pocket" / "vae", dtype=torch.float32)
     base = StableDiffusionXLPipeline.from_pretrained(folder / "xl" / "model", vae=vae, dtype=torch.float32).to(pick())
@@ -138,7 +139,7 @@ def main(
     """Score base and refiner, and write the numbers and the sheet."""
     small = CONFIGS[config]
     config, folder = enlarge(small), folder / small.name
-    judge, (base, refiner) = ruler(small, folder), together(folder)
+    judge, (base, refiner) = ruler(small, folder), load_pipelines(folder)
     results = {"prompts": count, "steps": STEPS, "guidance": GUIDANCE, "side": config.side, "sets": {}}
     for name, invent in (("one thing", prompts.one_thing), ("two things", prompts.two_things)):
         texts, scenes = map(list, zip(*invent(config.mix, count), strict=True))
@@ -158,8 +159,7 @@ def main(
         "text_encoder": sum(p.numel() for p in base.text_encoder.parameters()),
         "text_encoder_2": sum(p.numel() for p in base.text_encoder_2.parameters()),
     }  # fmt: skip
-    results = json.loads(json.dumps(results), parse_float=lambda number: round(float(number), 4))
-    (folder / "xl.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_results(folder / "xl.json", results)
 
 
 if __name__ == "__main__":

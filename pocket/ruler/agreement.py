@@ -7,7 +7,7 @@ from skimage.feature import canny
 TOLERANCE = 2 / 128  # of the side
 
 
-def near(drawn):
+def dilate(drawn):
     """Where a line is at most `TOLERANCE` away, for a drawing, bool (H, W)."""
     return distance_transform_edt(~drawn) <= TOLERANCE * len(drawn) if drawn.any() else np.zeros_like(drawn)
 
@@ -23,11 +23,11 @@ def f1(found, drawn):
     Edges outside what the sketch encloses, and not near it, belong to the background, which a sketch leaves open; they do not count.
     Both are bool (H, W).
     """
-    inside = binary_fill_holes(near(drawn))
+    inside = binary_fill_holes(dilate(drawn))
     edge = found & inside
     if not edge.any() or not drawn.any():
         return 0.0
-    recall, precision = near(found)[drawn].mean(), near(drawn)[edge].mean()
+    recall, precision = dilate(found)[drawn].mean(), dilate(drawn)[edge].mean()
     return 2 * recall * precision / (recall + precision) if recall + precision else 0.0
 
 

@@ -4,28 +4,28 @@ from dataclasses import replace
 
 import numpy as np
 
-from pocket.world.captions import plainly
+from pocket.world.captions import say_plainly
 from pocket.world.scene import Inventor, held_out_kind
 
 
 def one_thing(mix, count=500, language="en"):
     """`count` pairs `(prompt, scene)`: one thing, one style, one background, and a colour for half of them."""
-    return _worded(_scenes(replace(_sober(mix), colour=0.5), count, 20_26), language)
+    return _word(_scenes(replace(_simplify(mix), colour=0.5), count, 20_26), language)
 
 
 def unseen_style(mix, count=128):
     """The same without colours, each thing in a style that training never showed it in."""
-    return _worded(_scenes(replace(_sober(mix), held_out=True), count, 20_27, kept_back="style"))
+    return _word(_scenes(replace(_simplify(mix), held_out=True), count, 20_27, kept_back="style"))
 
 
 def two_things(mix, count=128):
     """Scenes of two things, joined by each of the relations."""
-    return _worded(_scenes(replace(_sober(mix), two_things=1), count, 20_28, things=2))
+    return _word(_scenes(replace(_simplify(mix), two_things=1), count, 20_28, things=2))
 
 
 def unseen_pairs(mix, count=128):
     """Scenes of two things that training never showed together."""
-    return _worded(_scenes(replace(_sober(mix), two_things=1, held_out=True), count, 20_29, kept_back="pair"))
+    return _word(_scenes(replace(_simplify(mix), two_things=1, held_out=True), count, 20_29, kept_back="pair"))
 
 
 # Every prompt of the course, as the notebooks use it.
@@ -45,7 +45,7 @@ COURSE = (
 )
 
 
-def _sober(mix):
+def _simplify(mix):
     return replace(mix, two_things=0, colour=0, sized=0, placed=0, nothing=0, flaw=0)
 
 
@@ -58,5 +58,5 @@ def _scenes(mix, count, seed, things=1, kept_back=None):
     return found
 
 
-def _worded(scenes, language="en"):
-    return [(plainly(scene, language), scene) for scene in scenes]
+def _word(scenes, language="en"):
+    return [(say_plainly(scene, language), scene) for scene in scenes]

@@ -5,6 +5,7 @@ A model is shipped only if its prompt accuracy (the mean of object, style and ba
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,19 +15,19 @@ from diffusers import StableDiffusionPipeline
 
 from pocket.ruler import judge as judging
 from pocket.shipping.card import card
-from pocket.shipping.ship import SHARD, ship
+from pocket.shipping.ship import SHARD, Shipment, average_accuracy, describe, load_shipped, refuse_worse, ship
 from pocket.stages.config import CONFIGS
 from pocket.stages.diffusion import BEFORE
+from pocket.stages.settings import last_run
 from sdlab.assets import ASSETS
 
-MOST = 60e6  # bytes of weights
 TRAINING = "training.json"  # the story of a shipped model, beside its weights
 
 
-def merit(results):
-    """One number to compare two models by: the accuracy of object, style and background, averaged over all sets of prompts."""
-    shares = [measured["accuracy"][head] for measured in results["sets"].values() for head in ("object", "style", "background")]
-    return sum(shares) / len(shares)
+BASE = Shipment(
+    "pocket model", ASSETS / "pocket", 60e6,
+    lambda results: average_accuracy(measured["accuracy"] for measured in results["sets"].values()),
+)  # fmt: skip
 
 
 def training(folder, config):
@@ -36,7 +37,7 @@ def training(folder, config):
     over that one's story.
     """
     before = folder / "diffusion" / BEFORE
-    story = json.loads(before.read_text()) if before.exists() else {"notes": []}
+    story = json.loads(before.read_text(encoding="utf-8")) if before.exists() else {"notes": []}
     for stage in ("autoencoder", "judge", "diffusion"):
         runs = story.setdefault(stage, [])
         run = last_run(folder / stage) if (folder / stage / "log.jsonl").exists() else None
@@ -47,32 +48,14 @@ def training(folder, config):
     return story
 
 
-def last_run(folder):
-    """The minutes and samples of the run that a stage's folder tells of."""
-    last = json.loads((folder / "log.jsonl").read_text().splitlines()[-1])
-    return {"minutes": last["minutes"], "samples": last["samples"]}
-
-
-def describe(config, folder, story, results, hardware):
-    """Write beside the weights in `folder` the story of their training, the numbers, and the card."""
-    (folder / TRAINING).write_text(json.dumps(story, indent=2, ensure_ascii=False) + "\n")
-    (folder / "evaluation.json").write_text(json.dumps(results, indent=2) + "\n")
-    (folder / "README.md").write_text(card(config, story, results, hardware))
-
-
-def refuse_worse(results, shipped, config):
-    """End the program if the new results are below those of the shipped model, or cannot be compared with them."""
-    old = json.loads(shipped.read_text())
-    if old["judge"] != results["judge"]:
+def refuse_another_judge(results, shipment, config):
+    """End the program if the shipped model was measured by another judge, so that the numbers cannot be compared."""
+    shipped = load_shipped(shipment.assets)
+    if shipped and shipped["judge"] != results["judge"]:
         raise SystemExit(
-            f"the shipped model was measured by judge {old['judge']}, the new one by {results['judge']}, so they cannot be compared: "
-            f"measure the shipped one again with python -m pocket.reports.base --config {config.name} --model {shipped.parent}, and "
+            f"the shipped model was measured by judge {shipped['judge']}, the new one by {results['judge']}, so they cannot be compared: "
+            f"measure the shipped one again with python -m pocket.reports.base --config {config.name} --model {shipment.assets}, and "
             f"keep that with python -m pocket.shipping.base --config {config.name} --numbers-only"
-        )
-    if merit(results) < merit(old):
-        raise SystemExit(
-            f"the new model's accuracy is {merit(results):.1%}, the shipped one's {merit(old):.1%}: train longer, a worse model is not "
-            "shipped"
         )
 
 
@@ -84,25 +67,25 @@ def main(
     numbers_only: Annotated[bool, typer.Option("--numbers-only", help="the shipped weights stay, and were measured again")] = False,
 ):
     """Convert, describe and put in place; the old model stays until the new one is whole."""
-    config, folder = CONFIGS[config], folder / config
-    results = json.loads((folder / "evaluation.json").read_text())
+    config, folder, shipment = CONFIGS[config], folder / config, replace(BASE, assets=assets)
+    results = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     if numbers_only:
-        describe(config, assets, json.loads((assets / TRAINING).read_text()), results, hardware)
+        story = json.loads((assets / TRAINING).read_text(encoding="utf-8"))
+        describe(assets, results, card(config, story, results, hardware))
         return
-    if (assets / "evaluation.json").exists():
-        refuse_worse(results, assets / "evaluation.json", config)
-    pipe = StableDiffusionPipeline.from_pretrained(folder / "diffusion" / "model", dtype=torch.float16)
+    refuse_another_judge(results, shipment, config)
+    refuse_worse(shipment, results)
+    story = training(folder, config)
 
     def fill(partial):
-        pipe.save_pretrained(partial, max_shard_size=SHARD)
-        described = partial / "text_encoder" / "config.json"  # transformers computes in the dtype it finds here, the U-Net in float32
-        described.write_text(described.read_text().replace('"dtype": "float16"', '"dtype": "float32"'))
-        describe(config, partial, training(folder, config), results, hardware)
+        StableDiffusionPipeline.from_pretrained(folder / "diffusion" / "model", dtype=torch.float16).save_pretrained(
+            partial, max_shard_size=SHARD
+        )
+        (partial / TRAINING).write_text(json.dumps(story, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
-    size = ship(assets, fill, MOST)
+    ship(shipment, fill, results, card(config, story, results, hardware))
     if not judging.kept_file(config).exists():
         shutil.copy(judging.find_file(config, folder), judging.kept_file(config))
-    print(f"shipped {size / 1e6:.1f} MB of weights to {assets}, accuracy {merit(results):.1%}")
 
 
 if __name__ == "__main__":

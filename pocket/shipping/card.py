@@ -1,15 +1,11 @@
 """The model card: every number in it comes from the evaluation or from the logs."""
 
 from pocket.ruler import judge as judging
+from pocket.shipping.tables import HEAD, RUN, fill_table, write_share
 
-RUN = "{minutes:.0f} min with {samples:,} samples"
-CARD = """---
-license: mit
-library_name: diffusers
-pipeline_tag: text-to-image
----
-# Pocket Stable Diffusion
-
+CARD = (
+    HEAD
+    + """\
 A Stable Diffusion small enough to ship inside a course: stock `CLIPTextModel`, `UNet2DConditionModel`, `AutoencoderKL` and
 `CLIPTokenizer`, {total:.1f} M parameters in all, {side}×{side} pixels. It draws a world of {concepts} things in {styles} styles before
 {backgrounds} backgrounds, and nothing else. It is made for learning how diffusion works, not for making pictures of the world.
@@ -61,6 +57,7 @@ the judge's features to true pictures of the same prompts: {frechet[model]:.0f};
 Anything outside its world; people other than by role; writing; counting. At {side} pixels fine detail is lost in the autoencoder
 already.
 """
+)
 BEHAVIOUR = """## What happens when a knob is turned
 {prompts} prompts for each row, the same noises in all of them (`python -m pocket.reports.behaviour --config {config}`).
 "All" is object, style and
@@ -107,17 +104,14 @@ def _languages(shares):
 
 def _table(results, cell):
     """Rows of a table, one for each set of prompts; `cell(measured, head)` fills it where the question was asked."""
-    return "\n".join(
-        f"| {name} | {measured['prompts']} | "
-        + " | ".join(cell(measured, head) if head in measured["accuracy"] else "—" for head in judging.HEADS)
-        + " |"
+    return fill_table(
+        [name, str(measured["prompts"]), *(cell(measured, head) if head in measured["accuracy"] else "—" for head in judging.HEADS)]
         for name, measured in results["sets"].items()
     )
 
 
 def _share(measured, head):
-    low, high = measured["interval"][head]
-    return f"{measured['accuracy'][head]:.0%} ({100 * low:.0f}–{100 * high:.0f})"
+    return write_share(measured["accuracy"][head], measured["interval"][head])
 
 
 def _ceilings(measured, head):
@@ -126,7 +120,7 @@ def _ceilings(measured, head):
 
 def _rows(table, *cells):
     """Rows of a table; each cell is a key and how to write its value."""
-    return "\n".join("| " + " | ".join(format(row[key], how) for key, how in cells) + " |" for row in table)
+    return fill_table([format(row[key], how) for key, how in cells] for row in table)
 
 
 def _short(near):
@@ -151,7 +145,7 @@ def _behaviour(config, results):
         config=config.name, prompts=found["prompts"],
         guidance=f"{guidance}\n| true pictures | | | {real['variety']:.1f} | {real['saturation']:.2f} | {real['clipped']:.1%} |",
         steps=" | ".join(f"{n} steps" if n > 1 else "1 step" for n in counts), rule="---|" * len(counts),
-        samplers="\n".join(f"| {name} | " + " | ".join(f"{shares[name, n]:.0%}" for n in counts) + " |" for name in names),
+        samplers=fill_table([name, *(f"{shares[name, n]:.0%}" for n in counts)] for name in names),
         poor=poor, unsaid=unsaid, said=said, true=true, open=open_, against=against,
         strengths=_rows(found["image to image"], ("strength", ""), ("distance", ".3f"), ("style", ".0%"), ("style of the source", ".0%")),
         samples=near["samples"], pictures=near["training pictures"], model=_short(near["model"]), fresh=_short(near["fresh true pictures"]),
@@ -162,6 +156,7 @@ def card(config, story, results, hardware):
     """The model card's text, every number taken from the results and the logs."""
     known = judging.classes(config)
     return CARD.format(
+        task="text-to-image", title="Pocket Stable Diffusion",
         total=sum(results["parameters"].values()) / 1e6, side=config.side, config=config.name, hardware=hardware,
         rows=_table(results, _share), ceilings=_table(results, _ceilings),
         concepts=len(known["object"]), styles=len(known["style"]), backgrounds=len(known["background"]),

@@ -4,6 +4,7 @@ It is shipped only if it keeps to sketch and prompt at least as well as the one 
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,22 +12,16 @@ import torch
 import typer
 from diffusers import ControlNetModel
 
-from pocket.shipping.base import last_run
-from pocket.shipping.card import RUN
-from pocket.shipping.ship import SHARD, ship
+from pocket.ruler import judge as judging
+from pocket.shipping.ship import SHARD, Shipment, refuse_worse, ship
+from pocket.shipping.tables import HEAD, RUN, fill_table
 from pocket.stages.config import CONFIGS
+from pocket.stages.settings import last_run
 from sdlab.assets import ASSETS
 
-SCRIBBLE = ASSETS / "pocket-scribble"
-MOST = 15e6  # bytes of weights
-HEADS = ("object", "style", "background", "colour")
-CARD = """---
-license: mit
-library_name: diffusers
-pipeline_tag: image-to-image
----
-# Pocket scribble
-
+CARD = (
+    HEAD
+    + """\
 A stock `ControlNetModel` (Zhang et al. 2023) of {parameters:.1f} M parameters for the pocket Stable Diffusion beside it: a sketch, white
 lines on black, and a prompt become a picture of {side}×{side}.
 
@@ -57,50 +52,51 @@ says of true pictures is the ceiling.
 ## What it cannot do
 What the pocket model cannot do. Lines that no thing of its world has are followed roughly or not at all.
 """
+)
 
 
 def card(config, run, results, hardware):
     """The card's text, every number taken from the results and the log."""
-    rows = "\n".join(
-        f"| {row['things']} | {row['drawn from']} | {row['agreement']:.2f} | {row['chance']:.2f} | "
-        + " | ".join(f"{row[head]:.0%}" for head in HEADS)
-        + " |"
+    rows = (
+        [
+            row["things"],
+            row["drawn from"],
+            f"{row['agreement']:.2f}",
+            f"{row['chance']:.2f}",
+            *(f"{row[head]:.0%}" for head in judging.HEADS),
+        ]
         for row in results["table"]
     )
     return CARD.format(
-        parameters=results["parameters"] / 1e6, side=config.side, config=config.name, hardware=hardware, run=RUN.format(**run), rows=rows,
-        **{key: results[key] for key in ("prompts", "steps", "guidance")},
+        task="image-to-image", title="Pocket scribble", parameters=results["parameters"] / 1e6, side=config.side, config=config.name,
+        hardware=hardware, run=RUN.format(**run), rows=fill_table(rows), **{key: results[key] for key in ("prompts", "steps", "guidance")},
     )  # fmt: skip
 
 
 def merit(results):
-    """One number to compare two ControlNets by: how far above chance it keeps to the lines, and the share of right things."""
+    """How far above chance it keeps to the lines, and the share of right things."""
     row = next(row for row in results["table"] if (row["things"], row["drawn from"]) == ("anywhere", "lines"))
     return row["agreement"] - row["chance"] + row["object"]
+
+
+SCRIBBLE = Shipment("ControlNet", ASSETS / "pocket-scribble", 15e6, merit)
 
 
 def main(
     config: Annotated[str, typer.Option(help="which configuration it was trained with")] = "cpu",
     folder: Annotated[Path, typer.Option(help="where the stage left its results")] = Path("build/pocket"),
     hardware: Annotated[str, typer.Option(help="what it was trained on, for the card")] = "two CPU cores",
-    assets: Annotated[Path, typer.Option(help="where the shipped one lives")] = SCRIBBLE,
+    assets: Annotated[Path, typer.Option(help="where the shipped one lives")] = SCRIBBLE.assets,
 ):
     """Convert, describe and put in place; the old one stays until the new one is whole."""
-    config, folder = CONFIGS[config], folder / config
-    results = json.loads((folder / "scribble.json").read_text())
-    shipped = assets / "evaluation.json"
-    if shipped.exists() and merit(results) < (old := merit(json.loads(shipped.read_text()))):
-        raise SystemExit(
-            f"the new ControlNet scores {merit(results):.2f}, the shipped one {old:.2f}: train longer, a worse one is not shipped"
-        )
+    config, folder, shipment = CONFIGS[config], folder / config, replace(SCRIBBLE, assets=assets)
+    results = json.loads((folder / "scribble.json").read_text(encoding="utf-8"))
+    refuse_worse(shipment, results)
 
     def fill(partial):
         ControlNetModel.from_pretrained(folder / "controlnet" / "model", dtype=torch.float16).save_pretrained(partial, max_shard_size=SHARD)
-        (partial / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n")
-        (partial / "README.md").write_text(card(config, last_run(folder / "controlnet"), results, hardware))
 
-    size = ship(assets, fill, MOST)
-    print(f"shipped {size / 1e6:.1f} MB of weights to {assets}, score {merit(results):.2f}")
+    ship(shipment, fill, results, card(config, last_run(folder / "controlnet"), results, hardware))
 
 
 if __name__ == "__main__":

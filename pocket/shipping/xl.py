@@ -13,24 +13,14 @@ import torch
 import typer
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 
-from pocket.shipping.base import last_run
-from pocket.shipping.card import RUN
-from pocket.shipping.ship import SHARD, ship
+from pocket.shipping.ship import SHARD, Shipment, average_accuracy, refuse_worse, ship
+from pocket.shipping.tables import HEAD, RUN, fill_table, write_share
 from pocket.stages.config import CONFIGS
 from pocket.stages.refiner import assemble
+from pocket.stages.settings import last_run
 from sdlab.assets import ASSETS
 
-XL, REFINER = ASSETS / "pocket-xl", ASSETS / "pocket-xl-refiner"
-MOST = {XL: 45e6, REFINER: 35e6}  # bytes of weights
 WAYS = ("base", "base and refiner", "true pictures")
-HEAD = """---
-license: mit
-library_name: diffusers
-pipeline_tag: {task}
----
-# {title}
-
-"""
 USE = """
 ```python
 import sdlab
@@ -97,12 +87,8 @@ def _rows(results):
     for kind, ways in results["sets"].items():
         for way in WAYS:
             found = ways[way]
-            shares = [
-                f"{found['accuracy'][head]:.0%} ({100 * low:.0f}–{100 * high:.0f})"
-                for head, (low, high) in found["interval"].items()
-                if head != "colour"
-            ]
-            yield f"| {kind} | {way} | {' | '.join(shares)} | {found['frechet of quarters']:.1f} | {found['fine error']:.3f} |"
+            shares = [write_share(found["accuracy"][head], found["interval"][head]) for head in found["interval"] if head != "colour"]
+            yield kind, way, *shares, f"{found['frechet of quarters']:.1f}", f"{found['fine error']:.3f}"
 
 
 def card(opening, how, task, title, config, run, results, hardware):
@@ -111,27 +97,26 @@ def card(opening, how, task, title, config, run, results, hardware):
     def cell(row, way):
         return f"{row[way]:.3f}" if way in row else "—"
 
-    told = (f"| {row['told']} | {row['measured']} | {cell(row, 'drawn')} | {cell(row, 'true pictures')} |" for row in results["told"])
+    told = ([row["told"], row["measured"], cell(row, "drawn"), cell(row, "true pictures")] for row in results["told"])
     facts = {key: results[key] for key in ("prompts", "steps", "guidance", "side")}
     sizes = {part: count / 1e6 for part, count in results["parameters"].items()}
     return (HEAD + opening + USE + how + NUMBERS).format(
-        task=task, title=title, config=config.name, hardware=hardware, run=RUN.format(**run), rows="\n".join(_rows(results)),
-        told="\n".join(told), limits=LIMITS[task].get(config.name, ""), **facts, **sizes,
+        task=task, title=title, config=config.name, hardware=hardware, run=RUN.format(**run), rows=fill_table(_rows(results)),
+        told=fill_table(told), limits=LIMITS[task].get(config.name, ""), **facts, **sizes,
     )  # fmt: skip
 
 
 def merit(results):
-    """One number to compare two by: the accuracy of object, style and background with the refiner, over both kinds of prompts."""
-    shares = [ways["base and refiner"]["accuracy"][head] for ways in results["sets"].values() for head in ("object", "style", "background")]
-    return sum(shares) / len(shares)
+    """The accuracy with the refiner, over both kinds of prompts."""
+    return average_accuracy(ways["base and refiner"]["accuracy"] for ways in results["sets"].values())
 
 
-def refuse(results, shipped):
-    """End the program if the new pair is worse than the shipped one, or the refiner of no use."""
-    if shipped.exists() and merit(results) < (old := merit(json.loads(shipped.read_text()))):
-        raise SystemExit(
-            f"the new XL's accuracy is {merit(results):.1%}, the shipped one's {old:.1%}: train longer, a worse one is not shipped"
-        )
+XL = Shipment("XL", ASSETS / "pocket-xl", 45e6, merit)
+REFINER = Shipment("refiner", ASSETS / "pocket-xl-refiner", 35e6, merit)
+
+
+def refuse_idle_refiner(results):
+    """End the program if the refiner is of no use."""
     ways = results["sets"]["one thing"]
     alone, together = (ways[way]["frechet of quarters"] for way in WAYS[:2])
     if together >= alone:
@@ -145,29 +130,23 @@ def main(
 ):
     """Convert, describe and put in place; the old ones stay until the new ones are whole."""
     config, folder = CONFIGS[config], folder / config
-    results = json.loads((folder / "xl.json").read_text())
-    refuse(results, XL / "evaluation.json")
-
-    def described(partial, *texts):
-        (partial / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n")
-        (partial / "README.md").write_text(card(*texts, results, hardware))
+    results = json.loads((folder / "xl.json").read_text(encoding="utf-8"))
+    refuse_worse(XL, results)
+    refuse_idle_refiner(results)
 
     def base(partial):
         pipe = StableDiffusionXLPipeline.from_pretrained(folder / "xl" / "model", vae=None, dtype=torch.float16)
         pipe.save_pretrained(partial, max_shard_size=SHARD)
-        for part in ("text_encoder", "text_encoder_2"):  # transformers computes in the dtype it finds here, the U-Net in float32
-            settings = partial / part / "config.json"
-            settings.write_text(settings.read_text().replace('"dtype": "float16"', '"dtype": "float32"'))
-        described(partial, BASE, BASE_HOW, "text-to-image", "Pocket XL", config, last_run(folder / "xl"))
 
     def refiner(partial):
         unet = UNet2DConditionModel.from_pretrained(folder / "refiner" / "model", dtype=torch.float16)
         assemble(unet).save_pretrained(partial, max_shard_size=SHARD)
-        described(partial, EXPERT, EXPERT_HOW, "image-to-image", "Pocket XL refiner", config, last_run(folder / "refiner"))
 
-    for assets, fill in ((XL, base), (REFINER, refiner)):
-        size = ship(assets, fill, MOST[assets])
-        print(f"shipped {size / 1e6:.1f} MB of weights to {assets}, accuracy {merit(results):.1%}")
+    for shipment, fill, stage, texts in (
+        (XL, base, "xl", (BASE, BASE_HOW, "text-to-image", "Pocket XL")),
+        (REFINER, refiner, "refiner", (EXPERT, EXPERT_HOW, "image-to-image", "Pocket XL refiner")),
+    ):
+        ship(shipment, fill, results, card(*texts, config, last_run(folder / stage), results, hardware))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 
 from pocket.stages.command import stage
+from pocket.stages.settings import list_settings
 from pocket.world.stream import batches, to_unit
+from sdlab.scratch.autoencoder import psnr
 from sdlab.scratch.muon import Muon, groups
 from sdlab.training.run import LOG_STEPS, Run
 
@@ -30,11 +32,6 @@ class Reconstruction(torch.nn.Module):
         kl = posterior.kl().mean() / posterior.mean[0].numel()
         square = F.mse_loss(out, pictures)
         return square + 0.1 * F.l1_loss(out, pictures) + KL_WEIGHT * kl, square.detach()
-
-
-def psnr(mse):
-    """Peak signal-to-noise ratio in dB of a mean squared error between pictures in −1…1 (peak to peak 2)."""
-    return float(10 * torch.log10(4 / torch.as_tensor(mse)))
 
 
 @torch.no_grad()
@@ -67,7 +64,9 @@ def train(config, folder, minutes, seed=0, start=None):
     torch.manual_seed(seed)
     vae = AutoencoderKL.from_pretrained(start) if start else AutoencoderKL(**config.vae)
     model = Reconstruction(vae).to(run.device)
-    model, optimizer, average = run.begin(model, Muon(groups(model), lr=config.vae_lr))
+    model, optimizer, average = run.begin(
+        model, Muon(groups(model), lr=config.vae_lr), list_settings(config, "side", "mix", "vae", "vae_batch", start=start)
+    )
     stream = batches(config, config.vae_batch, seed, run.accelerator.process_index, run.step)
     for step in run.steps(optimizer, config.vae_batch):
         pictures = to_unit(next(stream)[0], run.device)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pocket.stages.config import CONFIGS
+from sdlab.training.run import OtherSettings
 
 
 def stage(train, minutes_field):
@@ -21,6 +22,9 @@ def stage(train, minutes_field):
         if config not in CONFIGS:
             raise typer.BadParameter(f"config {config!r} is unknown: choose one of {', '.join(CONFIGS)}")
         chosen = CONFIGS[config]
-        train(chosen, folder / config, getattr(chosen, minutes_field) if minutes is None else minutes, seed, start)
+        try:
+            train(chosen, folder / config, getattr(chosen, minutes_field) if minutes is None else minutes, seed, start)
+        except OtherSettings as error:
+            raise typer.BadParameter(str(error)) from error
 
     typer.run(command)

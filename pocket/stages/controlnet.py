@@ -17,8 +17,9 @@ from pocket.ruler import prompts
 from pocket.ruler.agreement import agreement
 from pocket.ruler.pictures import contact_sheet, sample
 from pocket.stages.command import stage
-from pocket.stages.denoising import caption, denoise, timesteps, tokenize
+from pocket.stages.denoising import KNOBS, caption, denoise, timesteps, tokenize
 from pocket.stages.pool import Pool
+from pocket.stages.settings import list_settings
 from pocket.world.scene import Inventor, draw_apart
 from pocket.world.scribble import lines, scribble
 from pocket.world.stream import batches
@@ -53,12 +54,23 @@ def place(scene, place="anywhere"):
     return replace(scene, things=tuple(replace(thing, place=place) for thing in scene.things)) if len(scene.things) == 1 else scene
 
 
-def early(batch, device):
+class Placer:
+    """Invents scenes of a mix whose single things stand anywhere; a class, because workers that are not forked get it pickled."""
+
+    def __init__(self, mix):
+        self.invent = Inventor(replace(mix, sized=0, placed=0))
+
+    def __call__(self, rng):
+        """One random scene. `rng` is a numpy Generator."""
+        return place(self.invent(rng))
+
+
+def early_timesteps(batch, device):
     """Timesteps, of two drawn the noisier one: where things stand is decided early."""
     return torch.maximum(timesteps(batch, device), timesteps(batch, device))
 
 
-def with_scribble(scene, rng, side):
+def draw_with_scribble(scene, rng, side):
     """A picture of the scene and a scribble of its things as a fourth channel, uint8 (side, side, 4)."""
     picture, things = draw_apart(scene, rng, side)
     return np.dstack([picture, scribble(things, rng)])
@@ -103,16 +115,13 @@ def train(config, folder, minutes, seed=0, start=None):
         part.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     controlnet = ControlNetModel.from_pretrained(start) if start else copy_encoder(base.unet, base.vae_scale_factor)
     control = Control(controlnet, base).to(run.device, memory_format=torch.channels_last)
-    begun = run.begin(control, Muon(groups(control), lr=config.lr))
+    begun = run.begin(control, Muon(groups(control), lr=config.lr), list_settings(config, *KNOBS, start=start, base=ASSETS / "pocket"))
     judge = judging.load(config, folder)
     judge = judge and judge.to(run.device)
 
-    inventor = Inventor(replace(config.mix, sized=0, placed=0))
-
-    def invent(rng):
-        return place(inventor(rng))
-
-    stream = batches(config, config.batch, seed + 30, run.accelerator.process_index, run.step, paint=with_scribble, invent=invent)
+    stream = batches(
+        config, config.batch, seed + 30, run.accelerator.process_index, run.step, paint=draw_with_scribble, invent=Placer(config.mix)
+    )
     pool = Pool(stream, base.vae, config.pool, config.batch, config.reuse, run.device)
 
     def ask(scenes, scribbles, rng):
@@ -124,7 +133,7 @@ def train(config, folder, minutes, seed=0, start=None):
         look(run, pipe, config, judge)
         controlnet.save_pretrained(run.folder / "model")
 
-    denoise(run, control, begun, pool, ask, show, early)
+    denoise(run, control, begun, pool, ask, show, early_timesteps)
     if run.accelerator.is_main_process:
         controlnet.float().eval().save_pretrained(run.folder / "model")
         print(f"controlnet: {run.samples} samples in {run.spent:.0f} minutes")

@@ -9,6 +9,7 @@ from pocket.stages.pipeline import scheduler
 from pocket.world.captions import say
 
 EMPTY_CAPTIONS = 0.1  # what guidance needs (Ho & Salimans 2022, section 3.2)
+KNOBS = ("side", "mix", "batch", "reuse", "pool", "portuguese")  # of a configuration, that every stage here reads
 LOOK_MINUTES = 6  # how often to draw a sheet and measure accuracy
 
 
@@ -36,13 +37,15 @@ def timesteps(batch, device, generator=None):
 
 @contextmanager
 def use_average(average, model):
-    """Use the averaged parameters inside the `with` block."""
+    """Use the averaged parameters inside the `with` block; whatever happens there, training goes on with its own."""
     average.store(model.parameters())
-    average.copy_to(model.parameters())
-    model.eval()
-    yield
-    average.restore(model.parameters())
-    model.train()
+    try:
+        average.copy_to(model.parameters())
+        model.eval()
+        yield
+    finally:
+        average.restore(model.parameters())
+        model.train()
 
 
 def denoise(run, denoiser, begun, pool, ask, look, times=timesteps):
@@ -54,7 +57,7 @@ def denoise(run, denoiser, begun, pool, ask, look, times=timesteps):
         begun: what `run.begin` made of it: the prepared model, the optimizer, and the average.
         pool: where pictures come from.
         ask: `(scenes, beside, rng)` of a batch of the pool → the further inputs of the denoiser, between the timesteps and the target.
-        look: called every `LOOK_MINUTES`, with the averaged weights in place, by one process.
+        look: called every `LOOK_MINUTES`, with the averaged weights in place, by one process; its time does not count as training.
         times: `(batch, device)` → timesteps (B,).
     """
     model, optimizer, average = begun
@@ -66,6 +69,6 @@ def denoise(run, denoiser, begun, pool, ask, look, times=timesteps):
         run.update(model(noisy, t, *ask(scenes, beside, rng), target))
         if run.spent - looked > LOOK_MINUTES and run.accelerator.is_main_process:
             looked = run.spent
-            with use_average(average, denoiser):
+            with run.pause(), use_average(average, denoiser):
                 look()
     average.copy_to(denoiser.parameters())

@@ -17,10 +17,11 @@ from pocket.ruler import judge as judging
 from pocket.ruler import prompts
 from pocket.ruler.pictures import contact_sheet, sample
 from pocket.stages.command import stage
-from pocket.stages.denoising import caption, denoise, tokenize
+from pocket.stages.denoising import KNOBS, caption, denoise, tokenize
 from pocket.stages.pipeline import assemble
 from pocket.stages.pool import Pool
-from pocket.stages.tokenizer import corpus, ends, learn, move_embeddings
+from pocket.stages.settings import list_settings
+from pocket.stages.tokenizer import corpus, end_tokens, learn, move_embeddings
 from pocket.world.stream import batches
 from sdlab.scratch.muon import Muon, groups
 from sdlab.training.run import Run
@@ -40,6 +41,12 @@ class Denoiser(torch.nn.Module):
         """Mean squared error of the predicted velocity; latents are (B, 4, h, w), ids (B, 77), t (B,)."""
         context = self.text(ids).last_hidden_state  # (B, 77, width)
         return F.mse_loss(self.unet(noisy, t, context).sample.float(), target)
+
+
+def build(config, tokenizer):
+    """An untrained text encoder for a tokenizer, and an untrained U-Net."""
+    text = CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), **end_tokens(tokenizer), **config.text))
+    return text, UNet2DConditionModel(**config.unet)
 
 
 @torch.no_grad()
@@ -87,11 +94,11 @@ def train(config, folder, minutes, seed=0, start=None):
     else:
         tokenizer = learn(corpus(config.portuguese), config.vocabulary)
         vae = AutoencoderKL.from_pretrained(own)
-        text = CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), **ends(tokenizer), **config.text))
-        unet = UNet2DConditionModel(**config.unet)
+        text, unet = build(config, tokenizer)
     vae = vae.to(run.device).eval().requires_grad_(False)
     denoiser = Denoiser(text, unet).to(run.device, memory_format=torch.channels_last)  # convolutions are a tenth faster so
-    begun = run.begin(denoiser, Muon(groups(denoiser), lr=config.lr))
+    settings = list_settings(config, *KNOBS, "text", "unet", "vocabulary", start=start, autoencoder=own)
+    begun = run.begin(denoiser, Muon(groups(denoiser), lr=config.lr), settings)
     judge = judging.load(config, folder)
     judge = judge and judge.to(run.device)
 

@@ -5,6 +5,7 @@ from safetensors.torch import load_file, save_file
 
 from pocket.ruler import judge as judging
 from pocket.stages.command import stage
+from pocket.stages.settings import list_settings
 from pocket.world.stream import batches, to_unit
 from sdlab.scratch.muon import Muon, groups
 from sdlab.training.run import Run
@@ -17,7 +18,9 @@ def train(config, folder, minutes, seed=0, start=None):
     judge = judging.Judge(config).to(run.device)
     if start:
         judge.load_state_dict(load_file(start))
-    model, optimizer, _ = run.begin(judge, Muon(groups(judge), lr=lr))
+    model, optimizer, _ = run.begin(
+        judge, Muon(groups(judge), lr=lr), list_settings(config, "side", "mix", "judge_width", "judge_batch", start=start)
+    )
     stream = batches(config, config.judge_batch, seed + 10, run.accelerator.process_index, run.step, mix=judging.mix_for_judge(config.mix))
     for _ in run.steps(optimizer, config.judge_batch):
         pictures, scenes = next(stream)

@@ -3,6 +3,7 @@
 import torch
 
 from pocket.world.stream import to_unit
+from sdlab.system.device import has_bf16
 
 
 class Pool:
@@ -27,7 +28,7 @@ class Pool:
     @torch.no_grad()
     def _renew(self):
         pictures, scenes = next(self.stream)
-        with torch.autocast(self.device.type, torch.bfloat16):  # nearly four times as fast on a CPU
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bf16(self.device)):  # nearly four times as fast on a CPU
             latents = self.vae.encode(to_unit(pictures[:, :3], self.device)).latent_dist.sample().float()  # (B, 4, h, w)
         if self.latents is None:
             self.latents = latents.new_empty((self.size, *latents.shape[1:]))

@@ -11,10 +11,11 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
 
 from pocket.stages.command import stage
-from pocket.stages.denoising import caption, denoise, timesteps, tokenize
+from pocket.stages.denoising import KNOBS, caption, denoise, timesteps, tokenize
 from pocket.stages.grow import TIME_WIDTH
 from pocket.stages.pipeline import scheduler
 from pocket.stages.pool import Pool
+from pocket.stages.settings import list_settings
 from pocket.stages.xl import DenoiserXL, enlarge
 from pocket.world.framing import Framer, photograph, tell_refiner
 from pocket.world.stream import batches
@@ -63,8 +64,9 @@ def train(config, folder, minutes, seed=0, start=None):
     run = Run("refiner", folder, minutes, config.lr, seed)
     torch.manual_seed(seed)
     own = folder / "xl" / "model"
+    own = own if own.exists() else ASSETS / "pocket-xl"
     base = StableDiffusionXLPipeline.from_pretrained(
-        own if own.exists() else ASSETS / "pocket-xl", vae=AutoencoderKL.from_pretrained(ASSETS / "pocket" / "vae"), dtype=torch.float32
+        own, vae=AutoencoderKL.from_pretrained(ASSETS / "pocket" / "vae"), dtype=torch.float32
     ).to(run.device)
     for part in (base.vae, base.text_encoder_2):
         part.eval().requires_grad_(False)
@@ -75,7 +77,7 @@ def train(config, folder, minutes, seed=0, start=None):
         else narrow(base.unet, settings.hidden_size, settings.projection_dim + TOLD * TIME_WIDTH)
     )
     denoiser = DenoiserXL(unet, base.text_encoder_2).to(run.device, memory_format=torch.channels_last)
-    begun = run.begin(denoiser, Muon(groups(unet), lr=config.lr))
+    begun = run.begin(denoiser, Muon(groups(unet), lr=config.lr), list_settings(config, *KNOBS, start=start, base=own))
     framer = Framer(replace(config.mix, flaw=FLAWS), config.side)
     stream = batches(config, config.batch, seed + 50, run.accelerator.process_index, run.step, paint=photograph, invent=framer)
     pool = Pool(stream, base.vae, config.pool, config.batch, config.reuse, run.device)

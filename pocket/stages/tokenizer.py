@@ -48,7 +48,7 @@ def learn(texts, size):
     )  # fmt: skip
 
 
-def ends(tokenizer):
+def end_tokens(tokenizer):
     """What a text encoder's configuration must know of its tokenizer."""
     return {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
 
@@ -66,7 +66,7 @@ def move_embeddings(text_encoder, old, new):
         pieces = [number[entry]] if entry in number else [piece.id for piece in cut(entry.removesuffix("</w>"))]
         table[i] = known[pieces].mean(0)
     text_encoder.resize_token_embeddings(len(new), mean_resizing=False).weight.copy_(table)
-    again = CLIPTextModel(CLIPTextConfig.from_dict({**text_encoder.config.to_dict(), **ends(new)}))
+    again = CLIPTextModel(CLIPTextConfig.from_dict({**text_encoder.config.to_dict(), **end_tokens(new)}))
     again.load_state_dict(text_encoder.state_dict())
     return again
 

@@ -15,12 +15,13 @@ from pocket.ruler import judge as judging
 from pocket.ruler import prompts
 from pocket.ruler.pictures import contact_sheet, sample
 from pocket.stages.command import stage
-from pocket.stages.denoising import caption, denoise, tokenize
+from pocket.stages.denoising import KNOBS, caption, denoise, tokenize
 from pocket.stages.diffusion import LOOK_PROMPTS
 from pocket.stages.grow import TIME_WIDTH, grow_architecture, transplant
 from pocket.stages.pipeline import scheduler
 from pocket.stages.pool import Pool
-from pocket.stages.tokenizer import ends
+from pocket.stages.settings import list_settings
+from pocket.stages.tokenizer import end_tokens
 from pocket.world.framing import Framer, photograph, tell
 from pocket.world.stream import batches
 from sdlab.assets import ASSETS
@@ -47,6 +48,10 @@ class DenoiserXL(torch.nn.Module):
     def __init__(self, unet, second, first=None):
         super().__init__()
         self.unet, self.second, self.first = unet, second, first
+        if first is not None:  # its last layer is not read, and several processes would wait for its gradients for ever
+            text = getattr(first, "text_model", first)  # so named before transformers 5.6
+            for part in (text.encoder.layers[-1], text.final_layer_norm):
+                part.requires_grad_(False)
 
     def words(self, ids):
         """Words, from the last layer but one of each encoder, (B, 77, their widths together); and the whole caption, (B, projection)."""
@@ -92,7 +97,7 @@ def look(run, pipe, config, judge):
 def grow(pipe, config):
     """A second text encoder that knows nothing, and a U-Net grown from the pipeline's that hears both."""
     settings = config.second_text
-    second = CLIPTextModelWithProjection(CLIPTextConfig(vocab_size=len(pipe.tokenizer), **ends(pipe.tokenizer), **settings))
+    second = CLIPTextModelWithProjection(CLIPTextConfig(vocab_size=len(pipe.tokenizer), **end_tokens(pipe.tokenizer), **settings))
     context = pipe.text_encoder.config.hidden_size + settings["hidden_size"]
     unet = grow_architecture(pipe.unet, context, settings["projection_dim"] + TOLD * TIME_WIDTH)
     transplant(pipe.unet, unet)
@@ -115,7 +120,8 @@ def train(config, folder, minutes, seed=0, start=None):
     tokenizer, first = old.tokenizer, old.text_encoder
     vae = old.vae.to(run.device, memory_format=torch.channels_last).eval().requires_grad_(False)
     denoiser = DenoiserXL(unet, second, first).to(run.device, memory_format=torch.channels_last)
-    begun = run.begin(denoiser, Muon(groups(denoiser), lr=config.lr))
+    settings = list_settings(config, *KNOBS, "second_text", start=start, base=ASSETS / "pocket")
+    begun = run.begin(denoiser, Muon(groups(denoiser), lr=config.lr), settings)
     judge = judging.load(small, folder)
     judge = judge and judge.to(run.device)
 

@@ -149,7 +149,7 @@ def say(scene, rng, language="en"):
     return tongue.finish(caption)
 
 
-def plainly(scene, language="en"):
+def say_plainly(scene, language="en"):
     """The one caption that says all that a scene of one or two things holds, in the plainest words."""
     tongue = LANGUAGES[language]
     subject = f" {tongue.words.RELATIONS.get(scene.relation, [''])[0]} ".join(map(tongue.plain, scene.things))

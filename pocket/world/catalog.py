@@ -17,7 +17,7 @@ from PIL import Image
 from pocket.world.words import STYLES
 
 DATA = Path(__file__).parent.parent / "data"
-HELD_OUT = DATA / "held_out.json"
+PACK, HELD_OUT = DATA / "sprites.zip", DATA / "held_out.json"
 # Everyday shoes, kept for the LoRA lesson: the base model has never seen one.
 SHOES = ["dress shoe", "running shoe", "hiking boot", "flat shoe", "high-heeled shoe", "sandal", "thong sandal", "ballet shoes", "boot"]
 
@@ -39,8 +39,10 @@ ACTORS = (  # groups that can wear, ride and hold
 
 
 @cache
-def _pack():
-    return zipfile.ZipFile(DATA / "sprites.zip")
+def _pack(path=PACK):
+    # Its bytes in memory, 8 MB: an open file would share its position with every process forked from this one, and their reads would
+    # fall into each other's.
+    return zipfile.ZipFile(io.BytesIO(path.read_bytes()))
 
 
 @cache
@@ -98,7 +100,7 @@ def _keyword_owners():
 @cache
 def held_out():
     """What training never sees: `{"shoes": [names], "styles": {(object, style)}, "pairs": {frozenset of two objects}}`."""
-    stored = json.loads(HELD_OUT.read_text())
+    stored = json.loads(HELD_OUT.read_text(encoding="utf-8"))
     return {
         "shoes": frozenset(stored["shoes"]),
         "styles": frozenset((name, style) for style, names in stored["styles"].items() for name in names),
@@ -114,7 +116,7 @@ def main():
     pairs = {}
     for a, b in sorted(rng.sample(every, len(every) // 20)):
         pairs.setdefault(a, []).append(b)
-    HELD_OUT.write_text(json.dumps({"shoes": SHOES, "styles": styles, "pairs": pairs}, indent=0, ensure_ascii=False))
+    HELD_OUT.write_text(json.dumps({"shoes": SHOES, "styles": styles, "pairs": pairs}, indent=0, ensure_ascii=False), encoding="utf-8")
 
 
 if __name__ == "__main__":

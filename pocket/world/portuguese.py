@@ -140,7 +140,7 @@ def gender(name):
     return "f" if single.endswith("a") and single not in MASCULINE_IN_A else "m"
 
 
-def agreeing(adjective, name):
+def agree(adjective, name):
     """An adjective, given in the masculine, in the gender and number of a noun."""
     if adjective in ("laranja", "rosa"):
         return adjective
@@ -157,7 +157,7 @@ def plain(thing):
     """A thing in the fewest words: "um leão", "uma maçã verde", "óculos pretos"."""
     name = names(thing.concept)[0]
     article = [] if number(name) == "plural" else ["uma" if gender(name) == "f" else "um"]
-    return " ".join([*article, name, *([agreeing(COLOURS[thing.colour], name)] if thing.colour else [])])
+    return " ".join([*article, name, *([agree(COLOURS[thing.colour], name)] if thing.colour else [])])
 
 
 def contract(caption):
@@ -171,12 +171,12 @@ def noun(thing, rng):
     name = known[0] if rng.random() < 0.7 else known[rng.integers(len(known))]
     words = [name]
     if thing.colour:
-        words.append(agreeing(COLOURS[thing.colour], name))
+        words.append(agree(COLOURS[thing.colour], name))
     if thing.size:
-        size = agreeing(SIZES[thing.size][rng.integers(len(SIZES[thing.size]))], name)
+        size = agree(SIZES[thing.size][rng.integers(len(SIZES[thing.size]))], name)
         words.insert(0 if rng.random() < 0.5 else len(words), size)
     if rng.random() < 0.15:
-        words.append(agreeing(FILLERS[rng.integers(len(FILLERS))], name))
+        words.append(agree(FILLERS[rng.integers(len(FILLERS))], name))
     choice, feminine, plural = rng.random(), gender(name) == "f", number(name) == "plural"
     if choice < 0.2 or (plural and choice >= 0.27):
         return " ".join(words)

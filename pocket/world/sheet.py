@@ -34,8 +34,12 @@ def main():
             sheet.paste(cell(name, artist), (column * SIDE, row * SIDE))
     SHEET.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(SHEET, optimize=True)
-    source = Path(catalog.DATA / "ATTRIBUTION.md").read_text().replace("`sprites.zip` holds 128×128", "`sheet.png` holds 32×32")
-    (SHEET.parent / "ATTRIBUTION.md").write_text(source.replace("recompressed as WebP and otherwise unchanged", "on white"))
+    source = (
+        Path(catalog.DATA / "ATTRIBUTION.md").read_text(encoding="utf-8").replace("`sprites.zip` holds 128×128", "`sheet.png` holds 32×32")
+    )
+    (SHEET.parent / "ATTRIBUTION.md").write_text(
+        source.replace("recompressed as WebP and otherwise unchanged", "on white"), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -131,10 +131,10 @@ def fetch(folder=SOURCES):
 def choose(modules):
     """The concepts: a list of emojibase entries, each with its plain name, group, keywords and Portuguese name."""
     base = modules / "emojibase-data"
-    subgroups = json.loads((base / "meta/groups.json").read_text())["subgroups"]
-    portuguese = {e["hexcode"]: e for e in json.loads((base / "pt/data.json").read_text())}
+    subgroups = json.loads((base / "meta/groups.json").read_text(encoding="utf-8"))["subgroups"]
+    portuguese = {e["hexcode"]: e for e in json.loads((base / "pt/data.json").read_text(encoding="utf-8"))}
     chosen = []
-    for entry in json.loads((base / "en/data.json").read_text()):
+    for entry in json.loads((base / "en/data.json").read_text(encoding="utf-8")):
         label, subgroup = entry["label"], subgroups.get(str(entry.get("subgroup")), "")
         thing = subgroup in THINGS and not SIGNS.search(label)
         if not (thing or label in PEOPLE or label in FACES):
@@ -155,7 +155,7 @@ class IconSet:
     """One emoji set in iconify's JSON form: SVG bodies by icon name, and aliases."""
 
     def __init__(self, path):
-        data = json.loads(path.read_text())
+        data = json.loads(path.read_text(encoding="utf-8"))
         self.icons, self.aliases = data["icons"], data.get("aliases", {})
         self.side = data.get("width", 16)
 

@@ -4,6 +4,8 @@ It is variational: the encoder gives a mean and a variance for each latent, the 
 them near a standard normal distribution. Left out: the perceptual and adversarial losses that make large ones sharp.
 """
 
+import math
+
 import torch
 from torch import nn
 
@@ -58,6 +60,16 @@ class Autoencoder(nn.Module):
 def divergence(mean, log_variance):
     """The mean over latents of KL(N(mean, variance) ‖ N(0, 1)), in nats (Kingma & Welling 2014, appendix B): (B,)."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).flatten(1).mean(1)
+
+
+def psnr(error, span=2.0):
+    """Peak signal-to-noise ratio in dB of a mean squared error between pictures: 10 dB more is a tenth of the error.
+
+    Args:
+        error: a number, or a tensor of one.
+        span: between the darkest and the brightest value: 2 for pictures in −1…1, 255 for bytes.
+    """
+    return 10 * math.log10(span**2 / float(error))
 
 
 def train(model, batches, optimizer, kl=1e-3):

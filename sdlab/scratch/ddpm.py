@@ -70,7 +70,8 @@ def cosine(steps=1000, offset=0.008, largest=0.999):
 
 def at(values, t, like):
     """`values[t]` with the shape of a factor for `like`: (T,) and (B,) → (B, 1, 1, …), in the dtype and on the device of `like`."""
-    return values.to(like.device)[t].to(like.dtype).reshape(-1, *[1] * (like.ndim - 1))
+    values = values.to(like.dtype).to(like.device)  # in this order, because Apple's GPUs have no float64
+    return values[t].reshape(-1, *[1] * (like.ndim - 1))
 
 
 def add_noise_once(schedule, x, t, eps):

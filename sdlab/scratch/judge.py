@@ -51,19 +51,19 @@ def _small(pictures):
     return F.avg_pool2d(pictures.cpu().float().clamp(-1, 1), pictures.shape[-1] // 16)
 
 
-def which(pictures):
-    """Which drawing each picture (B, 3, side, side) shows: (B,) in 0…59, or 60 for none. `which(x) // 5` is the thing."""
+def recognise(pictures):
+    """Which drawing each picture (B, 3, side, side) shows: (B,) in 0…59, or 60 for none. `recognise(x) // 5` is the thing."""
     return judge()(_small(pictures)).argmax(1)
 
 
 def recognition(pictures):
     """The share of pictures in which the judge sees one of the things."""
-    return (which(pictures) < DRAWINGS).float().mean().item()
+    return (recognise(pictures) < DRAWINGS).float().mean().item()
 
 
 def coverage(pictures):
     """How many of the sixty drawings are among the pictures."""
-    return len({d for d in which(pictures).tolist() if d < DRAWINGS})
+    return len({d for d in recognise(pictures).tolist() if d < DRAWINGS})
 
 
 def frechet(pictures, others):
@@ -127,9 +127,9 @@ def main():
     save_file({name: v.half() if v.is_floating_point() else v for name, v in model.state_dict().items()}, WEIGHTS)
     judge.cache_clear()
     x, drawing = next(drawings.batches(3000, seed=99))
-    seen = which(x)
+    seen = recognise(x)
     print(f"the right drawing: {(seen == drawing).float().mean():.1%}, the right thing: {(seen // 5 == drawing // 5).float().mean():.1%}")
-    print(f"the right thing when weathered: {(which(weather(x)) // 5 == drawing // 5).float().mean():.1%}")
+    print(f"the right thing when weathered: {(recognise(weather(x)) // 5 == drawing // 5).float().mean():.1%}")
     print(f"something seen in spoilt pictures: {recognition(spoil(x)):.1%}")
 
 

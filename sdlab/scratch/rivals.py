@@ -32,6 +32,11 @@ def _up():
     )  # fmt: skip
 
 
+def draw_noise(model, *shape):
+    """Normal noise where the model is; drawn on the CPU, so that a seed gives the same on every device."""
+    return torch.randn(*shape).to(next(model.parameters()))
+
+
 class VAE(nn.Module):
     """Picture → a normal distribution of latents → picture (Kingma & Welling 2014)."""
 
@@ -42,7 +47,7 @@ class VAE(nn.Module):
     @torch.no_grad()
     def sample(self, count):
         """Decode pure noise: (count, 3, 16, 16)."""
-        return self.decoder(torch.randn(count, LATENTS))
+        return self.decoder(draw_noise(self, count, LATENTS))
 
 
 def train_vae(model, batches, optimizer, kl=0.02):
@@ -67,14 +72,14 @@ class GAN(nn.Module):
     @torch.no_grad()
     def sample(self, count):
         """Forge pictures: (count, 3, 16, 16)."""
-        return self.generator(torch.randn(count, LATENTS))
+        return self.generator(draw_noise(self, count, LATENTS))
 
 
 def train_gan(model, batches, generator_optimizer, discriminator_optimizer, gamma=1.0):
     """Yield both losses after every step: non-saturating, with a penalty on slopes at true pictures (Mescheder et al. 2018)."""
     for x in batches:
         x = x.detach().requires_grad_()
-        forged = model.generator(torch.randn(len(x), LATENTS))
+        forged = model.generator(draw_noise(model, len(x), LATENTS))
         true_score, false_score = model.discriminator(x), model.discriminator(forged.detach())
         (slope,) = torch.autograd.grad(true_score.sum(), x, create_graph=True)
         loss = F.softplus(-true_score).mean() + F.softplus(false_score).mean() + gamma / 2 * slope.square().flatten(1).sum(1).mean()
@@ -137,7 +142,7 @@ class Flow(nn.Module):
     @torch.no_grad()
     def sample(self, count):
         """Noise through the inverse: (count, 3, 16, 16)."""
-        x = torch.randn(count, 3, 16, 16)
+        x = draw_noise(self, count, 3, 16, 16)
         for coupling in reversed(self.couplings):
             x = coupling.inverse(x)
         return x

@@ -2,9 +2,10 @@
 
 A denoiser answers "what is the clean data?". In the first half, `denoise(xt, t)` takes a level of a `ddpm.Schedule`, and the data
 shrinks as noise is added. In the second half, `denoise(x, sigma)` takes the noise's deviation, and the data keeps its size; there a
-step is a step of an ODE. `on_sigmas` leads from one to the other.
+step is a step of an ODE. `to_sigmas` leads from one to the other.
 """
 
+import math
 from collections import deque
 from itertools import pairwise
 
@@ -38,7 +39,7 @@ def denoiser(model, schedule, kind="eps", condition=None, clamp=True):
     return denoise
 
 
-def ideal(data, schedule):
+def ideal_denoiser(data, schedule):
     """The best denoiser there is for a data set: the mean of its points (N, …), each weighted by how likely it became x_t.
 
     The weights are Bayes' rule with q(x_t | x_0), eq. 4 of Ho et al. 2020.
@@ -121,12 +122,12 @@ def ddim_inverse(denoise, schedule, x, levels):
         yield x
 
 
-def on_sigmas(denoise, schedule):
+def to_sigmas(denoise, schedule):
     """A denoiser over sigmas from one over levels: `(xt, t) → x0` becomes `(x, sigma) → x0`, at the level nearest to sigma."""
     log_sigmas = schedule.sigmas.log()
 
     def over_sigmas(x, sigma):
-        level = (log_sigmas - torch.as_tensor(sigma, dtype=log_sigmas.dtype).log()).abs().argmin()
+        level = (log_sigmas - math.log(float(sigma))).abs().argmin()  # on the CPU, in float64, wherever sigma is
         t = torch.full(x.shape[:1], int(level), device=x.device)
         return denoise(x / (1 + sigma**2) ** 0.5, t)
 

@@ -1,9 +1,9 @@
 """Where am I running? The device, the number format it likes, its memory, and a clock that waits for it."""
 
-import os
 import platform
 from dataclasses import dataclass
 
+import psutil
 import torch
 
 
@@ -30,6 +30,16 @@ def default_dtype(device):
     return torch.float32 if torch.device(device).type == "cpu" else torch.float16
 
 
+def has_bf16(device):
+    """Whether the device computes in bfloat16 itself. NVIDIA GPUs before Ampere (2020) only imitate it, slower than float32 is; a CPU
+    takes it, fast where its processor knows it.
+    """
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return torch.version.hip is not None or torch.cuda.get_device_capability(device)[0] >= 8
+    return torch.backends.mps.is_macos_or_newer(14, 0) if kind == "mps" else True
+
+
 def synchronize(device):
     """Wait until the device has done all it was given; a GPU works on while Python goes ahead."""
     kind = torch.device(device).type
@@ -54,9 +64,24 @@ def peak_memory(device):
         return torch.cuda.max_memory_allocated(device)
     if kind == "mps":
         return torch.mps.driver_allocated_memory()
-    import resource
+    return _peak_of_this_process()
 
-    unit = 1 if platform.system() == "Darwin" else 1024  # macOS counts bytes, Linux kibibytes
+
+def _peak_of_this_process():
+    """The most memory that this process ever held, in bytes; each system tells it in a way of its own."""
+    now = psutil.Process().memory_info()
+    if hasattr(now, "peak_wset"):  # Windows
+        return now.peak_wset
+    try:
+        with open("/proc/self/status", encoding="utf-8") as lines:  # Linux; what `resource` says there may be the parent's peak
+            return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        pass
+    try:
+        import resource  # macOS, and Linux where /proc is hidden; Windows has no such module
+    except ImportError:
+        return now.rss
+    unit = 1 if platform.system() == "Darwin" else 1024  # macOS counts bytes, others kibibytes
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
@@ -85,13 +110,13 @@ def describe(name=None):
         title, memory = properties.name, properties.total_memory
     else:
         title = _processor()
-        memory = torch.mps.recommended_max_memory() if device.type == "mps" else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        memory = torch.mps.recommended_max_memory() if device.type == "mps" else psutil.virtual_memory().total
     return Machine(device.type, title, memory, str(default_dtype(device)).removeprefix("torch."), torch.get_num_threads())
 
 
 def _processor():
     try:
-        with open("/proc/cpuinfo") as lines:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
             return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()

@@ -5,6 +5,7 @@ stopped, and leaves `model.safetensors`, `model.json` and `samples.png`. `accele
 -m sdlab.training.command …` runs it in two processes, on two GPUs or on a CPU.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,7 @@ from sdlab.display.plots import tiles
 from sdlab.scratch import ddpm, drawings, folder, sampling
 from sdlab.scratch.muon import Muon, groups
 from sdlab.scratch.unet import UNet
-from sdlab.training.run import Run
+from sdlab.training.run import OtherSettings, Run
 
 
 class Loss(torch.nn.Module):
@@ -33,17 +34,32 @@ class Loss(torch.nn.Module):
         return loss.mean()
 
 
-def source(images, side, batch, run):
-    """A function from a seed to endless batches: of the drawings, or of a folder's pictures, the bad ones listed in `skipped.txt`."""
+def source(images, side, batch):
+    """The pictures to learn from.
+
+    Args:
+        images: a folder, or None for the course's drawings.
+        side: pixels.
+        batch: pictures at once.
+
+    Returns:
+        A function from a seed to endless batches, a word for which pictures they are, and what was left out: `[(path, reason)]`.
+    """
     if images is None:
         drawings.originals(side)  # refuses a side that the drawings do not have
-        return lambda seed: (x for x, _ in drawings.batches(batch, side, seed))
+        return lambda seed: (x for x, _ in drawings.batches(batch, side, seed)), "the course's drawings", []
     pictures, skipped = folder.load(images, side)
-    run.accelerator.print(f"{len(pictures):,} pictures from {images}, {len(skipped)} left out")
+    which = hashlib.sha256(pictures.numpy().tobytes()).hexdigest()[:12]
+    return lambda seed: folder.batches(pictures, batch, seed), f"{len(pictures):,} pictures, {which}", skipped
+
+
+def report_skipped(run, skipped):
+    """Tell how many pictures were left out, and in `skipped.txt` which and why."""
+    run.accelerator.print(f"{len(skipped)} left out")
     if skipped and run.accelerator.is_main_process:
-        (run.folder / "skipped.txt").write_text("".join(f"{path}: {reason}\n" for path, reason in skipped))
-        print(f"{run.folder / 'skipped.txt'} says which and why")
-    return lambda seed: folder.batches(pictures, batch, seed)
+        file = run.folder / "skipped.txt"
+        file.write_text("".join(f"{path}: {reason}\n" for path, reason in skipped), encoding="utf-8")
+        print(f"{file} says which and why")
 
 
 def main(
@@ -65,22 +81,29 @@ def main(
         raise typer.BadParameter(f"width is {width}: it must be a multiple of 8, because channels are normalized in eight groups")
     if target not in ddpm.TARGETS:
         raise typer.BadParameter(f"target is {target!r}: choose one of {', '.join(ddpm.TARGETS)}")
-    run = Run(out.name, out.parent, minutes, lr, seed, precision="bf16" if torch.cuda.is_available() else "no")
     try:
-        batches = source(images, side, batch, run)
+        batches, which, skipped = source(images, side, batch)
     except (FileNotFoundError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
+    run = Run(out.name, out.parent, minutes, lr, seed, precision="bf16" if torch.cuda.is_available() else "no")
+    run.accelerator.print(f"learning from {which}")
+    if images:
+        report_skipped(run, skipped)
     torch.manual_seed(seed)
     sizes = {"channels": 3, "widths": (width, 3 * width, 4 * width)}
+    described = {**sizes, "levels": levels, "target": target, "side": side}
     loss = Loss(UNet(**sizes), ddpm.cosine(levels), target).to(run.device, memory_format=torch.channels_last)
-    model, optimizer, average = run.begin(loss, Muon(groups(loss), lr=lr))
+    try:
+        model, optimizer, average = run.begin(loss, Muon(groups(loss), lr=lr), {**described, "batch": batch, "images": which})
+    except OtherSettings as error:
+        raise typer.BadParameter(str(error)) from error
     pictures = batches(run.own_seed)
     for _ in run.steps(optimizer, batch):
         run.update(model(next(pictures).to(run.device)))
     if run.accelerator.is_main_process:
         average.copy_to(loss.parameters())
         save_file({name: value.contiguous() for name, value in loss.network.state_dict().items()}, out / "model.safetensors")
-        (out / "model.json").write_text(json.dumps({**sizes, "levels": levels, "target": target, "side": side}) + "\n")
+        (out / "model.json").write_text(json.dumps(described) + "\n", encoding="utf-8")
         denoise = sampling.denoiser(loss.network.eval(), loss.schedule, target)
         noise = torch.randn(64, 3, side, side, generator=torch.Generator().manual_seed(seed)).to(run.device)
         drawn = sampling.last(sampling.ddim(denoise, loss.schedule, noise, sampling.space_levels(loss.schedule, 50), eta=1.0))

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from sdlab.display.plots import STYLE, tile_pixels
+from sdlab.system.device import synchronize
 
 BINS = 16  # groups of noise levels whose losses are averaged
 SHOWN = 12  # samples a row
@@ -68,12 +69,12 @@ def _smooth(values, half_life=8):
     return smooth
 
 
-def _shortened(seconds):
+def _shorten(seconds):
     return min(seconds, float(os.environ.get("SDLAB_REHEARSAL", "inf")))
 
 
 def train_for(training, seconds, optimizer):
-    """Run a training generator for `seconds`; what the caller does between the steps is not counted.
+    """Run a training generator for `seconds` of the device's work; what the caller does between the steps is not counted.
 
     The learning rate falls to a tenth over the second half of the time. `SDLAB_REHEARSAL=5` in the environment cuts every training
     to five seconds: enough to see that a notebook runs, not to learn anything.
@@ -81,16 +82,19 @@ def train_for(training, seconds, optimizer):
     Yields:
         The seconds spent so far, and what `training` yields.
     """
-    seconds = _shortened(seconds)
+    seconds = _shorten(seconds)
     rates = [group["lr"] for group in optimizer.param_groups]
+    device = optimizer.param_groups[0]["params"][0].device
     spent, start = 0.0, time.perf_counter()
     for step in training:
+        synchronize(device)  # a GPU is given work faster than it does it
         spent += time.perf_counter() - start
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * min(1, 1 - 1.8 * (min(spent / seconds, 1) - 0.5))
         yield spent, step
         if spent >= seconds:
             return
+        synchronize(device)  # nor is what the caller gave it to do
         start = time.perf_counter()
 
 
@@ -112,7 +116,7 @@ def watch(training, seconds, levels, optimizer, sample=None, looks=5):
 
     history, shown = History(levels), display(display_id=True)
     ahead = [2.0**-i for i in reversed(range(looks))]  # as shares of the time
-    end = _shortened(seconds)
+    end = _shorten(seconds)
     sums, counts = np.zeros(BINS), np.zeros(BINS)
     for spent, (losses, t) in train_for(training, seconds, optimizer):
         groups = (t.cpu().numpy() * BINS) // levels

@@ -18,13 +18,15 @@ if sys.version_info < (3, 11):
 import tomllib
 
 ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 RANGES = [*PROJECT["dependencies"], *(r for extra in PROJECT["optional-dependencies"].values() for r in extra)]
-LOCK = [Requirement(line) for line in (ROOT / "requirements.lock").read_text().splitlines() if line and not line.startswith("#")]
+LOCK = [
+    Requirement(line) for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
+]
 
 
 def test_conda_users_get_the_same():
-    listed = re.findall(r"^      - (.+)$", (ROOT / "environment.yml").read_text(), re.M)
+    listed = re.findall(r"^      - (.+)$", (ROOT / "environment.yml").read_text(encoding="utf-8"), re.M)
     assert sorted(listed) == sorted([*RANGES, "-e ."])
 
 

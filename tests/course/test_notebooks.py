@@ -15,7 +15,7 @@ ALL = sorted(SCRIPTS.glob("[0-9]*.py"))
 def test_a_notebook_is_what_its_script_gives(script):
     stored = NOTEBOOKS / f"{script.stem}.ipynb"
     assert stored.exists(), f"{stored.name} is missing: run make notebooks"
-    assert stored.read_text() == text_of(derive(script, remote=repository())), (
+    assert stored.read_text(encoding="utf-8") == text_of(derive(script, remote=repository())), (
         f"{stored.name} is not what its script gives: run make notebooks"
     )
 

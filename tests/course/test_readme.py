@@ -6,18 +6,18 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_its_numbers_are_the_models_own():
-    card = (ROOT / "sdlab/assets/pocket/README.md").read_text()
+    card = (ROOT / "sdlab/assets/pocket/README.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| \w[\w ]+ \| \d+ \| \d+% \(.*$", card, re.M)
     assert len(rows) == 5  # one for each set of prompts
     assert all(row in README for row in rows)
 
 
 def test_its_numbers_of_the_controlnet_are_measured_ones():
-    table = json.loads((ROOT / "sdlab/assets/pocket-scribble/evaluation.json").read_text())["table"]
+    table = json.loads((ROOT / "sdlab/assets/pocket-scribble/evaluation.json").read_text(encoding="utf-8"))["table"]
     rows = {(row["things"], row["drawn from"]): row for row in table}
     [paragraph] = [part for part in README.split("\n\n") if "F1" in part]
     said = [float(number) for number in re.findall(r"\d\.\d\d", paragraph)]
@@ -30,7 +30,7 @@ def test_its_numbers_of_the_controlnet_are_measured_ones():
 
 
 def test_its_numbers_of_the_xl_are_the_cards_own():
-    card = (ROOT / "sdlab/assets/pocket-xl/README.md").read_text()
+    card = (ROOT / "sdlab/assets/pocket-xl/README.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (?:one thing|two things) \| .*$", card, re.M)
     assert len(rows) == 6  # base, base and refiner, true pictures: for each kind of prompt
     assert all(row in README for row in rows)
@@ -43,7 +43,7 @@ def test_its_links_lead_somewhere():
 
 def test_every_target_it_names_exists():
     targets = set(re.findall(r"(?:`|^)make ([a-z]+)", README, re.M))
-    known = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    known = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
     assert {"course", "test"} <= targets <= known
 
 

@@ -251,7 +251,7 @@ def test_models_that_ship_are_here_and_those_of_the_hub_only_when_cached(tmp_pat
     row = models.MODELS["sd15"]
     snapshot = tmp_path / f"models--{row.source.replace('/', '--')}" / "snapshots" / row.commit
     (snapshot / "unet").mkdir(parents=True)
-    (snapshot / "model_index.json").write_text("{}")
+    (snapshot / "model_index.json").write_text("{}", encoding="utf-8")
     assert not models.is_here("sd15")  # a download that broke off
     (snapshot / "unet" / "diffusion_pytorch_model.fp16.safetensors").touch()
     assert models.is_here("sd15")

@@ -89,7 +89,7 @@ def cache(tiny, tmp_path, monkeypatch):
     root = tmp_path / "hub"
     repo = root / "models--stable-diffusion-v1-5--stable-diffusion-v1-5"
     (repo / "refs").mkdir(parents=True)
-    (repo / "refs" / "main").write_text("0" * 40)
+    (repo / "refs" / "main").write_text("0" * 40, encoding="utf-8")
     tiny.save_pretrained(repo / "snapshots" / ("0" * 40))
     for weights in repo.rglob("*.safetensors"):
         weights.unlink()

@@ -29,9 +29,9 @@ def test_adjectives_follow_the_noun(concept, phrase):
 
 
 def test_plurals_agree_and_take_no_singular_article():
-    assert portuguese.agreeing("azul", "óculos") == "azuis"
-    assert portuguese.agreeing("vermelho", "luvas") == "vermelhas"
-    assert portuguese.agreeing("rosa", "luvas") == "rosa"
+    assert portuguese.agree("azul", "óculos") == "azuis"
+    assert portuguese.agree("vermelho", "luvas") == "vermelhas"
+    assert portuguese.agree("rosa", "luvas") == "rosa"
     said = [portuguese.noun(Thing("gloves", "red"), np.random.default_rng(seed)) for seed in range(60)]
     assert not [s for s in said if re.match("(uma?|o|a) ", s)]
 

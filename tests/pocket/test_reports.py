@@ -86,7 +86,7 @@ def test_a_contact_sheet_holds_every_picture():
 
 def test_the_kept_behaviour_is_what_the_lessons_say():
     """The shipped evaluation, not a run: every claim of the lessons on guidance, steps, negative prompts and strength."""
-    found = json.loads((ASSETS / "pocket" / "evaluation.json").read_text())["behaviour"]
+    found = json.loads((ASSETS / "pocket" / "evaluation.json").read_text(encoding="utf-8"))["behaviour"]
     assert found["prompts"] >= 64
     guidance = {row["guidance"]: row for row in found["guidance"]["table"]}
     assert tuple(guidance) == SCALES

@@ -10,7 +10,7 @@ from pocket.ruler import prompts
 from pocket.ruler.agreement import agreement, f1
 from pocket.ruler.pictures import draw_true
 from pocket.stages.config import CPU
-from pocket.stages.controlnet import Control, as_hint, copy_encoder, early, outline_things, place, with_scribble
+from pocket.stages.controlnet import Control, as_hint, copy_encoder, draw_with_scribble, early_timesteps, outline_things, place
 from pocket.stages.denoising import timesteps
 from pocket.world.captions import say
 from pocket.world.scene import Inventor, draw, draw_apart
@@ -110,14 +110,14 @@ def test_a_placed_thing_is_whole_somewhere_and_nothing_is_said_of_it():
 
 def test_early_timesteps_are_the_noisier_ones():
     torch.manual_seed(0)
-    t = early(4096, "cpu")
+    t = early_timesteps(4096, "cpu")
     assert t.float().mean() > timesteps(4096, "cpu").float().mean() + 100
     assert t.min() >= 0
     assert t.max() <= 999
 
 
 def test_a_stream_can_carry_scribbles_beside_the_colours():
-    pictures, _ = next(batches(CPU, 3, 0, paint=with_scribble))
+    pictures, _ = next(batches(CPU, 3, 0, paint=draw_with_scribble))
     assert pictures.shape == (3, 4, CPU.side, CPU.side)
     assert set(pictures[:, 3].unique().tolist()) == {0, 255}
 

@@ -34,7 +34,7 @@ def test_there_are_enough_concepts_and_every_style_draws_them():
 
 def test_the_pack_is_small_and_attributed():
     assert (catalog.DATA / "sprites.zip").stat().st_size <= 15e6
-    text = (catalog.DATA / "ATTRIBUTION.md").read_text()
+    text = (catalog.DATA / "ATTRIBUTION.md").read_text(encoding="utf-8")
     assert all(word in text for word in ("MIT", "Apache 2.0", "CC BY 4.0", "Twemoji", "Noto", "Fluent", "EmojiOne"))
 
 

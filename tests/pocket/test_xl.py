@@ -12,7 +12,8 @@ from diffusers import StableDiffusionPipeline
 
 from pocket.ruler import prompts
 from pocket.ruler.pictures import draw_true
-from pocket.shipping.xl import XL, refuse
+from pocket.shipping.ship import refuse_worse
+from pocket.shipping.xl import XL, refuse_idle_refiner
 from pocket.stages import xl
 from pocket.stages.config import CPU
 from pocket.stages.denoising import tokenize
@@ -151,7 +152,7 @@ def test_a_few_updates_lower_the_loss(base, refiner, which):
 
 def test_the_kept_evaluation_says_that_the_refiner_refines_and_that_telling_matters():
     """The shipped evaluation, not a run: what the lesson on SDXL will say."""
-    found = json.loads((XL / "evaluation.json").read_text())
+    found = json.loads((XL.assets / "evaluation.json").read_text(encoding="utf-8"))
     assert found["prompts"] >= 128
     for ways in found["sets"].values():
         for detail in ("frechet of quarters", "fine error"):
@@ -165,13 +166,13 @@ def test_the_kept_evaluation_says_that_the_refiner_refines_and_that_telling_matt
 
 
 def test_neither_a_worse_xl_nor_an_idle_refiner_is_shipped():
-    kept = XL / "evaluation.json"
-    results = json.loads(kept.read_text())
-    refuse(results, kept)
+    results = json.loads((XL.assets / "evaluation.json").read_text(encoding="utf-8"))
+    refuse_worse(XL, results)
+    refuse_idle_refiner(results)
     worse, idle = deepcopy(results), deepcopy(results)
     worse["sets"]["one thing"]["base and refiner"]["accuracy"]["object"] -= 0.01
     idle["sets"]["one thing"]["base and refiner"]["frechet of quarters"] = results["sets"]["one thing"]["base"]["frechet of quarters"]
     with pytest.raises(SystemExit, match="a worse one is not shipped"):
-        refuse(worse, kept)
+        refuse_worse(XL, worse)
     with pytest.raises(SystemExit, match="train the refiner longer"):
-        refuse(idle, kept)
+        refuse_idle_refiner(idle)

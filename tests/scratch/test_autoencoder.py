@@ -41,3 +41,9 @@ def test_the_divergence_falls_where_it_counts_and_the_error_where_it_does_not(kl
     else:
         assert error[-10:].mean() < 0.5 * error[:10].mean()
         assert away[-10:].mean() > 0.05
+
+
+def test_psnr_of_a_known_error():
+    assert autoencoder.psnr(0.04) == pytest.approx(20.0)
+    assert autoencoder.psnr(torch.tensor(0.01), span=1) == pytest.approx(20.0)
+    assert autoencoder.psnr(255**2 / 1000, span=255) == pytest.approx(30.0)

@@ -48,8 +48,8 @@ def test_a_training_picture_is_its_drawing_shifted_or_mirrored():
 def test_the_judge_knows_true_pictures_and_sees_nothing_in_spoilt_ones():
     x, which = next(drawings.batches(600, seed=12345))
     generator = torch.Generator().manual_seed(0)
-    assert (judge.which(x) == which).float().mean() > 0.98
-    assert (judge.which(judge.weather(x, generator)) // 5 == which // 5).float().mean() > 0.95
+    assert (judge.recognise(x) == which).float().mean() > 0.98
+    assert (judge.recognise(judge.weather(x, generator)) // 5 == which // 5).float().mean() > 0.95
     assert judge.recognition(judge.spoil(x, generator)) < 0.05
     assert judge.recognition(torch.randn(200, 3, 16, 16, generator=generator)) < 0.02
     assert judge.recognition(torch.ones(10, 3, 16, 16)) == 0
@@ -58,7 +58,7 @@ def test_the_judge_knows_true_pictures_and_sees_nothing_in_spoilt_ones():
 
 def test_the_judge_sees_large_pictures_as_small_ones():
     x, which = next(drawings.batches(100, side=32, seed=7))
-    assert (judge.which(x) == which).float().mean() > 0.98
+    assert (judge.recognise(x) == which).float().mean() > 0.98
 
 
 def test_the_frechet_distance_is_that_of_the_formula():

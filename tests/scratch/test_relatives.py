@@ -69,7 +69,7 @@ def test_a_straight_path_has_bend_1_and_a_half_circle_half_pi():
 @pytest.mark.parametrize("steps", [1, 4])
 def test_jumping_with_the_true_answer_ends_at_the_data(steps):
     schedule = ddpm.cosine(64)
-    denoise = sampling.ideal(POINTS[:1], schedule)
+    denoise = sampling.ideal_denoiser(POINTS[:1], schedule)
     ends = list(relatives.jump(denoise, schedule, torch.randn(20, 2, dtype=torch.float64), sampling.space_levels(schedule, steps)))
     assert len(ends) == steps
     assert torch.allclose(ends[-1], POINTS[:1].expand(20, 2))
@@ -89,7 +89,7 @@ def test_a_student_that_knows_every_end_has_nothing_to_learn():
 
     student = Knows()
     optimizer = torch.optim.SGD(student.parameters(), 0.1)
-    teacher = sampling.ideal(picture, schedule)
+    teacher = sampling.ideal_denoiser(picture, schedule)
     levels = sampling.space_levels(schedule, 8)
     stage = relatives.distil(
         student, ddpm.Average(student, 0.9), teacher, schedule, levels, iter([picture.repeat(32, 1, 1, 1)] * 2), optimizer, "x0"
@@ -129,7 +129,7 @@ def test_the_networks_that_came_with_the_course_draw_what_they_were_taught():
 
 
 def test_what_notebook_13_says_of_the_long_race_is_in_its_table():
-    rows = {row["name"]: row for row in json.loads((relatives.SHIPPED / "table.json").read_text())["table"]}
+    rows = {row["name"]: row for row in json.loads((relatives.SHIPPED / "table.json").read_text(encoding="utf-8"))["table"]}
     best = rows["diffusion, 50 steps"]
     order = [rows[name]["recognised"] for name in ("diffusion, 50 steps", "GAN", "VAE", "flow")]
     assert order == sorted(order, reverse=True)

@@ -14,7 +14,7 @@ SD = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012
 
 
 def ideal(schedule, data=DATA):
-    return sampling.ideal(data, schedule)
+    return sampling.ideal_denoiser(data, schedule)
 
 
 def ideal_over_sigmas(data=DATA):
@@ -162,7 +162,7 @@ def test_a_denoiser_over_levels_works_over_sigmas():
     x = start() * 3
     for level in (50, 400, 900):
         sigma = schedule.sigmas[level]
-        ours = sampling.on_sigmas(ideal(schedule), schedule)(x, sigma)
+        ours = sampling.to_sigmas(ideal(schedule), schedule)(x, sigma)
         assert torch.allclose(ours, ideal_over_sigmas()(x, sigma), atol=1e-9)
 
 

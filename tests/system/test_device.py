@@ -1,5 +1,11 @@
+import ast
+import builtins
+import os
+import runpy
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -31,6 +37,46 @@ def test_peak_memory_notices_a_large_tensor():
     before = device.peak_memory("cpu")
     held = torch.ones(80_000_000)  # 320 MB of float32
     assert device.peak_memory("cpu") >= max(before, held.nbytes)
+
+
+def test_without_unix_modules_memory_is_known_all_the_same(monkeypatch):
+    """As on Windows: no `resource`, no `os.sysconf`, no /proc."""
+    monkeypatch.setitem(sys.modules, "resource", None)  # importing it fails
+    monkeypatch.delattr(os, "sysconf")
+
+    def no_file(path, *_, **__):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(builtins, "open", no_file)
+    monkeypatch.setattr(device, "psutil", SimpleNamespace(
+        Process=lambda: SimpleNamespace(memory_info=lambda: SimpleNamespace(rss=5, peak_wset=7)),
+        virtual_memory=lambda: SimpleNamespace(total=16 * 2**30),
+    ))  # fmt: skip
+    assert device.peak_memory("cpu") == 7
+    assert "16 GiB of memory" in str(device.describe("cpu"))
+    monkeypatch.setattr(device.psutil, "Process", lambda: SimpleNamespace(memory_info=lambda: SimpleNamespace(rss=5)))
+    assert device.peak_memory("cpu") == 5  # no system tells a peak: what is held now
+
+
+def test_the_peak_is_never_below_what_is_held():
+    import psutil
+
+    assert device.peak_memory("cpu") >= 0.99 * psutil.Process().memory_info().rss
+
+
+def test_the_package_imports_without_unix(monkeypatch):
+    """No module asks for a Unix-only one when it is imported; what looks at the machine is imported anew without one."""
+    package = Path(device.__file__).parent.parent
+    asked = {
+        f"{path.relative_to(package)}: {name}"
+        for path in package.rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", None)])
+    }
+    assert len(asked) > 50
+    assert not {line for line in asked if line.split(": ")[1] in ("resource", "fcntl", "pwd", "grp", "termios")}
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert runpy.run_path(device.__file__)["peak_memory"]("cpu") > 0
 
 
 def test_the_machine_is_described_in_one_line():

@@ -1,15 +1,17 @@
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
+import typer
 from PIL import Image
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
 from sdlab.scratch import folder
 from sdlab.scratch.unet import UNet
+from sdlab.training import command
+from sdlab.training.run import SETTINGS
 
 
 @pytest.fixture
@@ -30,8 +32,8 @@ def pictures(tmp_path):
     turned.save(where / "turned.jpg", exif=exif, quality=100)
     (where / "torn.jpg").write_bytes((where / "photo.jpg").read_bytes()[:900])
     (where / "empty.png").write_bytes(b"")
-    (where / "lie.png").write_text("this is no picture")
-    (where / "notes.txt").write_text("not even called one")
+    (where / "lie.png").write_text("this is no picture", encoding="utf-8")
+    (where / "notes.txt").write_text("not even called one", encoding="utf-8")
     return where
 
 
@@ -63,53 +65,76 @@ def test_a_folder_without_pictures_is_refused(tmp_path):
         folder.load(tmp_path / "nowhere", 16)
     with pytest.raises(FileNotFoundError, match="holds no picture that can be read"):
         folder.load(tmp_path, 16)
-    (tmp_path / "lie.png").write_text("no")
+    (tmp_path / "lie.png").write_text("no", encoding="utf-8")
     with pytest.raises(FileNotFoundError, match=r"1 tried: lie\.png"):
         folder.load(tmp_path, 16)
-
-
-def run(*arguments, launcher=()):
-    command = [sys.executable, "-m", *launcher, "sdlab.training.command", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 SMALL = ("--width", "8", "--levels", "64", "--batch", "4", "--side", "16")
 
 
+def run(*arguments):
+    """The command in this process: its exit code, and all it printed, on one line."""
+    app = typer.Typer()
+    app.command()(command.main)
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, " ".join(done.output.replace("│", " ").split())
+
+
+def check(*arguments):
+    code, said = run(*arguments)
+    assert code == 0, said
+
+
 def test_the_command_trains_on_a_folder_and_leaves_a_model(pictures, tmp_path):
     out = tmp_path / "out"
-    done = run("--images", str(pictures), "--out", str(out), "--minutes", "0.02", *SMALL)
-    assert done.returncode == 0, done.stderr
-    assert "5 pictures from" in done.stdout and "3 left out" in done.stdout
-    assert "lie.png: cannot identify" in (out / "skipped.txt").read_text()
-    described = json.loads((out / "model.json").read_text())
+    arguments = ("--images", pictures, "--out", out, *SMALL)
+    code, said = run(*arguments, "--minutes", 0.01)
+    assert code == 0, said
+    assert "5 pictures" in said and "3 left out" in said
+    assert "lie.png: cannot identify" in (out / "skipped.txt").read_text(encoding="utf-8")
+    described = json.loads((out / "model.json").read_text(encoding="utf-8"))
     model = UNet(described["channels"], described["widths"])
     model.load_state_dict(load_file(out / "model.safetensors"))
     assert Image.open(out / "samples.png").width >= 16 * 16
-    again = run("--images", str(pictures), "--out", str(out), "--minutes", "0.03", *SMALL)
-    assert again.returncode == 0, again.stderr
-    assert "resumed at step" in again.stdout
+    code, said = run(*arguments, "--minutes", 0.012)
+    assert code == 0, said
+    assert "resumed at step" in said
+    code, said = run(*arguments, "--minutes", 0.02, "--lr", 0.1)
+    assert code == 2
+    assert "lr was 0.002 and is now 0.1" in said
+    (pictures / "photo.jpg").unlink()
+    code, said = run(*arguments, "--minutes", 0.02)
+    assert code == 2
+    assert "images was '5 pictures" in said and "and is now '4 pictures" in said
 
 
-def test_bad_arguments_get_one_sentence(tmp_path):
-    out = ("--out", str(tmp_path / "out"))
-    for arguments, message in (
-        (("--side", "18"), "side is 18: it must be a multiple of 4"),
-        (("--width", "12"), "width is 12: it must be a multiple of 8"),
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--side", 18), "side is 18: it must be a multiple of 4"),
+        (("--width", 12), "width is 12: it must be a multiple of 8"),
         (("--target", "noise"), "target is 'noise': choose one of eps, x0, v"),
-        (("--side", "24"), "side is 24: the drawings come at 16 or 32 pixels"),
-        (("--images", str(tmp_path / "nowhere")), "no folder: give one"),
-    ):
-        done = run(*arguments, *out)
-        assert done.returncode == 2
-        assert message in " ".join(done.stderr.replace("│", " ").split())
+        (("--side", 24), "side is 24: the drawings come at 16 or 32 pixels"),
+        (("--images", "nowhere"), "no folder: give one"),
+    ],
+)
+def test_bad_arguments_get_one_sentence_and_leave_nothing(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, said = run(*arguments, "--out", tmp_path / "out")
+    assert code == 2
+    assert message in said
+    assert not (tmp_path / "out").exists()
 
 
-def test_two_processes_share_the_work(tmp_path):
-    launcher = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "-m")  # with --cpu it would start one only
-    done = run("--out", str(tmp_path / "out"), "--minutes", "0.05", *SMALL, launcher=launcher)
-    assert done.returncode == 0, done.stderr[-2000:]
-    log = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+def test_two_processes_share_the_work(tmp_path, start_processes):
+    started = start_processes(check, "--out", tmp_path / "out", "--minutes", 0.02, *SMALL, count=2)
+    for process, said in started:
+        process.join(120)
+        assert process.exitcode == 0, said.read_text(encoding="utf-8")
+    log = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert log[0]["step"] > 0 and (tmp_path / "out" / "model.safetensors").exists()
     steps = torch.load(tmp_path / "out" / "checkpoint" / "custom_checkpoint_0.pkl", weights_only=True)
     assert steps["samples"] == 8 * steps["step"]  # twice a batch of four
+    assert json.loads((tmp_path / "out" / "checkpoint" / SETTINGS).read_text(encoding="utf-8"))["processes"] == 2

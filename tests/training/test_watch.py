@@ -1,5 +1,6 @@
 import itertools
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 import sdlab
 from sdlab.display import plots
 from sdlab.scratch import ddpm
+from sdlab.training import watch as watching
 from sdlab.training.watch import History
 
 
@@ -37,6 +39,28 @@ def test_training_stops_on_time_and_does_not_count_the_caller(optimizer):
     assert spent == sorted(spent)
     assert 0.3 <= spent[-1] < 0.6
     assert time.perf_counter() - start > spent[-1] + 0.02 * (len(spent) - 1)
+
+
+def test_the_clock_waits_for_the_device(optimizer, monkeypatch):
+    """A device that does a second's work for each step, while Python goes ahead; looks give it work too."""
+    clock = SimpleNamespace(now=0.0, pending=0.0)
+
+    def synchronize(device):
+        assert device == torch.device("cpu")  # where the parameters are
+        clock.now, clock.pending = clock.now + clock.pending, 0.0
+
+    def steps():
+        while True:
+            clock.pending += 1.0
+            yield None
+
+    monkeypatch.setattr(watching, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr(watching, "synchronize", synchronize)
+    seen = []
+    for spent, _ in sdlab.train_for(steps(), 3, optimizer):
+        seen.append(spent)
+        clock.pending += 50  # a look
+    assert seen == [1, 2, 3]
 
 
 def test_the_rate_stays_and_then_falls_to_a_tenth(optimizer):
