@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import psutil
 import torch
 
+from sdlab.system.calls import check_call
+
 
 def pick(name=None):
     """The device to compute on: `name` if given, else the first of cuda, mps, cpu that is there.
@@ -102,6 +104,7 @@ class Machine:
         )
 
 
+@check_call("sdlab.describe()")
 def describe(name=None):
     """The `Machine` this runs on; printing it gives one readable line."""
     device = pick(name)

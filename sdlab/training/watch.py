@@ -1,5 +1,7 @@
 """Watch a model being trained in a notebook: its loss at each noise level, and samples that grow from the same noise."""
 
+import math
+import numbers
 import os
 import time
 from dataclasses import dataclass, field
@@ -9,6 +11,7 @@ import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from sdlab.display.plots import STYLE, tile_pixels
+from sdlab.system.calls import brief, check_call
 from sdlab.system.device import synchronize
 
 BINS = 16  # groups of noise levels whose losses are averaged
@@ -73,6 +76,7 @@ def _shorten(seconds):
     return min(seconds, float(os.environ.get("SDLAB_REHEARSAL", "inf")))
 
 
+@check_call("sdlab.train_for(training, seconds, optimizer)")
 def train_for(training, seconds, optimizer):
     """Run a training generator for `seconds` of the device's work; what the caller does between the steps is not counted.
 
@@ -82,7 +86,23 @@ def train_for(training, seconds, optimizer):
     Yields:
         The seconds spent so far, and what `training` yields.
     """
-    seconds = _shorten(seconds)
+    _check(training, seconds, optimizer)
+    return _train_for(training, _shorten(seconds), optimizer)
+
+
+def _check(training, seconds, optimizer):
+    """Say at the call what would otherwise fail at the first step, or never end."""
+    if not hasattr(training, "__next__"):
+        raise TypeError(f"training is {brief(training)}: give a training that is a generator, such as ddpm.train(network, …)")
+    if isinstance(seconds, bool) or not isinstance(seconds, numbers.Real):
+        raise TypeError(f"seconds is {brief(seconds)}: it must be a number, such as 60")
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"seconds is {brief(seconds)}: it must be more than 0 and finite, such as 60")
+    if not hasattr(optimizer, "param_groups"):
+        raise TypeError(f"optimizer is {brief(optimizer)}: give the one that the training uses, such as Muon(groups(network), lr=2e-3)")
+
+
+def _train_for(training, seconds, optimizer):
     rates = [group["lr"] for group in optimizer.param_groups]
     device = optimizer.param_groups[0]["params"][0].device
     spent, start = 0.0, time.perf_counter()
@@ -98,6 +118,7 @@ def train_for(training, seconds, optimizer):
         start = time.perf_counter()
 
 
+@check_call("sdlab.watch(training, seconds, levels, optimizer)")
 def watch(training, seconds, levels, optimizer, sample=None, looks=5):
     """Train for `seconds` as `train_for` does, and show how it goes.
 
@@ -114,6 +135,12 @@ def watch(training, seconds, levels, optimizer, sample=None, looks=5):
     """
     from IPython.display import display
 
+    _check(training, seconds, optimizer)
+    for name, count in (("levels", levels), ("looks", looks)):
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"{name} is {brief(count)}: it must be a whole number from 1 up")
+    if sample is not None and not callable(sample):
+        raise TypeError(f"sample is {brief(sample)}: it must be a function without arguments that draws pictures, or None")
     history, shown = History(levels), display(display_id=True)
     ahead = [2.0**-i for i in reversed(range(looks))]  # as shares of the time
     end = _shorten(seconds)

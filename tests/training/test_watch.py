@@ -124,3 +124,26 @@ def test_ddpm_training_can_be_watched():
     steps = ddpm.train(model, itertools.repeat(torch.ones(8, 1, 8, 8)), schedule, optimizer, "v")
     history = sdlab.watch(steps, 1.5, 64, optimizer, looks=2)
     assert history.losses[-1] < history.losses[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"training": [1, 2]}, "training is [1, 2]: give a training that is a generator"),
+        ({"seconds": "60"}, "seconds is '60': it must be a number"),
+        ({"seconds": 0}, "seconds is 0: it must be more than 0"),
+        ({"seconds": float("inf")}, "finite"),
+        ({"optimizer": None}, "optimizer is None: give the one that the training uses"),
+        ({"levels": 0}, "levels is 0"),
+        ({"looks": 1.5}, "looks is 1.5"),
+        ({"sample": 3}, "sample is 3: it must be a function"),
+    ],
+)
+def test_a_wrong_call_is_told_before_the_first_step(change, said, optimizer):
+    good = {"training": training(parameter(optimizer)), "seconds": 0.1, "optimizer": optimizer, "levels": 512}
+    with pytest.raises((TypeError, ValueError)) as caught:
+        sdlab.watch(**good | change)
+    assert said in str(caught.value)
+    if set(change) <= {"training", "seconds", "optimizer"}:
+        with pytest.raises(type(caught.value)):
+            sdlab.train_for(**{key: value for key, value in (good | change).items() if key != "levels"})
