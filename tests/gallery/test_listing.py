@@ -153,7 +153,7 @@ def test_a_contact_sheet_says_what_differs(folder, save_at, tmp_path):
         "guidance 8\nseed 3\nDDIM",
     ]
     assert figure.get_suptitle() == "four lions"
-    assert titles(gallery[:1].show()) == ["d"]
+    assert titles(gallery[:1].show()) == ["d.png"]
 
 
 def test_a_large_picture_is_shown_small(make, tmp_path):

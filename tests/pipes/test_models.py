@@ -62,6 +62,7 @@ def test_all_weights_together_are_small():
     assert sum(sizes.values()) <= 110e6
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_a_sketch_becomes_a_picture_that_keeps_to_it():
     pipe = sdlab.load("pocket-scribble", device="cpu")
@@ -87,6 +88,7 @@ def test_base_and_refiner_are_stock_and_share_what_they_can(pair):
     assert models.fingerprint(base) != models.fingerprint(refiner)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_refiner_goes_on_where_the_base_stopped(pair):
     """Base and refiner together end nearer to the base's own picture than to another one, and not at it."""

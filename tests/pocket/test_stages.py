@@ -257,6 +257,7 @@ def train_little(folder, minutes, save_minutes=3):
         autoencoder.train(config, folder, minutes)
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes(tmp_path, start_processes):
     """Kill a training with SIGKILL, start it again, and see it go on instead of from the start."""
     checkpoint = tmp_path / "autoencoder" / "checkpoint"
@@ -369,6 +370,7 @@ def train_small(folder, batch, log_steps):
         diffusion.train(recipe, folder, minutes=1000)
 
 
+@pytest.mark.slow
 def test_two_processes_learn_like_one_with_the_doubled_batch(tmp_path, start_processes):
     """The loss curves of the first 36 updates, in processes as `accelerate launch` starts them on two GPUs."""
     curves = []

@@ -130,6 +130,7 @@ def test_an_enlarged_configuration_costs_no_more_memory():
     assert big.pool * big.side**2 <= 2 * CPU.pool * CPU.side**2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["base", "refiner"])
 def test_a_few_updates_lower_the_loss(base, refiner, which):
     from sdlab.scratch.muon import Muon, groups

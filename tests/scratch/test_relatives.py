@@ -118,6 +118,7 @@ def test_distilling_moves_every_parameter_of_the_student_and_none_of_the_teacher
     assert all((a != b).any() for a, b in zip(student.parameters(), before.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_the_networks_that_came_with_the_course_draw_what_they_were_taught():
     torch.manual_seed(0)
     schedule, noise = ddpm.cosine(512), torch.randn(96, 3, 16, 16)

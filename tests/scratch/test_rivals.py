@@ -1,5 +1,6 @@
 import itertools
 
+import pytest
 import torch
 
 from sdlab.scratch import drawings, rivals
@@ -42,6 +43,7 @@ def pictures():
     return (x for x, _ in drawings.batches(32))
 
 
+@pytest.mark.slow
 def test_every_rival_learns_and_draws():
     torch.manual_seed(0)
     vae, flow, gan = rivals.VAE(), rivals.Flow(2), rivals.GAN()

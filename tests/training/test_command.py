@@ -128,6 +128,7 @@ def test_bad_arguments_get_one_sentence_and_leave_nothing(tmp_path, monkeypatch,
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_work(tmp_path, start_processes):
     started = start_processes(check, "--out", tmp_path / "out", "--minutes", 0.02, *SMALL, count=2)
     for process, said in started:
