@@ -51,3 +51,17 @@ def test_make_alone_lists_every_target_with_help():
     said = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True, check=True).stdout
     for target in ("course", "test", "lab", "notebooks", "lint", "clean", "pocket", "bench"):
         assert re.search(rf"make {target} +\w", said)
+
+
+def test_every_command_it_and_the_cards_and_the_documentation_name_can_be_run():
+    """`python -m name` needs a program in that module: one that ends in the usual question."""
+    folders = ("sdlab", "pocket", "docs", "benchmarks", "notebooks/scripts")
+    places = [ROOT / "README.md", *(place for name in folders for place in (ROOT / name).rglob("*.*") if place.suffix in (".md", ".py"))]
+    asked = re.compile(r"python -m ((?:sdlab|pocket|docs|benchmarks)[\w.]*\w)")
+    named = {name for place in places for name in asked.findall(place.read_text("utf-8"))}
+    assert len(named) > 20
+    for name in named:
+        module = ROOT / name.replace(".", "/")
+        program = module / "__main__.py" if module.is_dir() else module.with_suffix(".py")
+        assert program.exists(), f"python -m {name}: there is no {program.relative_to(ROOT)}"
+        assert "typer.run(" in (text := program.read_text("utf-8")) or '__name__ == "__main__"' in text, f"python -m {name} runs nothing"
