@@ -18,6 +18,7 @@ from pocket.world.words import STYLES
 
 DATA = Path(__file__).parent.parent / "data"
 HELD_OUT = DATA / "held_out.json"
+SMALL_SPRITE = 128  # pixels; the longest side of the sprites of all concepts
 # Everyday shoes, kept for the LoRA lesson: the base model has never seen one.
 SHOES = ["dress shoe", "running shoe", "hiking boot", "flat shoe", "high-heeled shoe", "sandal", "thong sandal", "ballet shoes", "boot"]
 
@@ -60,10 +61,29 @@ def artists_of(name, sets):
     return tuple(s for s in sets if f"{s}/{concepts()[name]['slug']}.webp" in _files())
 
 
+@cache
+def _large_pack():
+    return zipfile.ZipFile(DATA / "sprites-256.zip")
+
+
+@cache
+def _large_files():
+    return frozenset(_large_pack().namelist())
+
+
+def sprite(name, emoji_set, length=SMALL_SPRITE):
+    """The sprite of a concept in a set, cropped to what is visible: uint8 array (h, w, 4).
+
+    Its height and width are at most 128; where it is to be drawn longer than that, in pixels, and the large pack holds it, at most 256.
+    """
+    file = f"{emoji_set}/{concepts()[name]['slug']}.webp"
+    return _sprite(file, length > SMALL_SPRITE and file in _large_files())
+
+
 @lru_cache(maxsize=4096)
-def sprite(name, emoji_set):
-    """The sprite of a concept in a set, cropped to what is visible: uint8 array (h, w, 4), h and w up to 128."""
-    picture = Image.open(io.BytesIO(_pack().read(f"{emoji_set}/{concepts()[name]['slug']}.webp"))).convert("RGBA")
+def _sprite(file, large):
+    pack = _large_pack() if large else _pack()
+    picture = Image.open(io.BytesIO(pack.read(file))).convert("RGBA")
     return np.asarray(picture.crop(picture.getchannel("A").point(lambda a: 255 * (a > 8)).getbbox()))
 
 

@@ -56,7 +56,7 @@ def _ramp(colour):
 
 def paste(picture, thing, emoji_set, x, y, extent):
     """Put a thing's sprite on an RGBA picture, its longer side `extent`, centred at x, y (fractions of the side)."""
-    pixels = catalog.sprite(thing.concept, emoji_set)
+    pixels = catalog.sprite(thing.concept, emoji_set, extent * picture.width)
     if thing.colour:
         pixels = tint(pixels, thing.colour)
     side = picture.width
