@@ -3,7 +3,7 @@
 On scenes that training did not draw, at twice the small side: how like the true picture a decoded one is, how strong its edges are, how far
 its details are from true ones; whether the latents are those that the small encoder gives of the halved picture; time and size. Twice: for
 pictures as the world paints them at that side, and for those that it paints at half the side, sharper, which the U-Nets learned from.
-Prints JSON, writes it to `enlarge.json`, and two sheets: of true latents, and of the shipped U-Net's.
+Prints JSON, writes it to `enlarge.json`, and four sheets: of both kinds of true latents, and of those that the shipped base and XL draw.
 """
 
 import json
@@ -14,14 +14,13 @@ from typing import Annotated
 
 import torch
 import typer
-from diffusers import AutoencoderKL, StableDiffusionPipeline
+from diffusers import AutoencoderKL
 
-from pocket import prompts
+from pocket.blind import latents_drawn
 from pocket.config import CONFIGS
 from pocket.enlarge import half
 from pocket.evaluate import ruler
-from pocket.export import ASSETS
-from pocket.pictures import contact_sheet, sample
+from pocket.pictures import contact_sheet
 from pocket.sharpness import agreement, decode, double, edge_strength, encode, likeness, milliseconds, quarter_features
 from pocket.stream import batches, to_unit
 from pocket.world import draw
@@ -72,10 +71,9 @@ def main(
     results["decode_ms"] = {"large": milliseconds(lambda: large.decode(latents)), "small": milliseconds(lambda: small.decode(latents))}
     results["threads"] = torch.get_num_threads()
     results["fp16_bytes"] = 2 * sum(p.numel() for p in large.parameters())
-    pipe = StableDiffusionPipeline.from_pretrained(ASSETS, vae=small, dtype=torch.float32)
-    drawn = sample(pipe, [text for text, _ in prompts.fixed(config.mix, SHEET)], side=config.side, latents_only=True)
-    made = decode(small, drawn)
-    rows(made, double(made), decode(large, drawn)).save(folder / "enlarge-drawn.png")
+    for name, drawn in zip(("base", "xl"), latents_drawn(small, config, SHEET), strict=True):
+        made = decode(small, drawn)
+        rows(made, double(made), decode(large, drawn)).save(folder / f"enlarge-{name}.png")
     results = json.loads(json.dumps(results), parse_float=lambda number: round(float(number), 4))
     (folder / "enlarge.json").write_text(json.dumps(results, indent=2) + "\n")
     print(json.dumps(results, indent=2))

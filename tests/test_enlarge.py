@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from PIL import Image
 
 from pocket import catalog, enlarge, sharpen
+from pocket.blind import preferred
 from pocket.config import CPU
 from pocket.enlarge import freeze_inside, half, pictures_of_two_sides, unlikeness
+from pocket.export import ASSETS
 from pocket.large_sprites import LARGE_PACK
 from pocket.outer_level import grow
 from pocket.sharpen import Discriminator, balance, hinge
@@ -69,6 +71,16 @@ def test_the_last_convolution_begins_with_the_old_features_doubled(small, large)
     for vae in (small, large):
         decode(vae, torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0)))
     assert torch.allclose(seen["large"], F.interpolate(seen["small"], scale_factor=2, mode="nearest"), atol=1e-4)
+
+
+def test_the_stock_pipelines_draw_and_redraw_at_128_pixels_with_it(large):
+    pipe = StableDiffusionPipeline.from_pretrained(ASSETS, vae=large, dtype=torch.float32)
+    again = StableDiffusionImg2ImgPipeline(**pipe.components, requires_safety_checker=False)
+    for each in (pipe, again):
+        each.set_progress_bar_config(disable=True)
+    picture = pipe("a lion", num_inference_steps=1).images[0]
+    assert picture.size == (128, 128)
+    assert again("a lion", image=picture, strength=0.5, num_inference_steps=2).images[0].size == (128, 128)
 
 
 def test_latents_keep_their_scale(small):
@@ -189,3 +201,11 @@ def test_both_stages_train_and_leave_the_encoder_inside_as_it_was(small, tmp_pat
     sharpened = AutoencoderKL.from_pretrained(tmp_path / "sharpen" / "model")
     assert all(torch.equal(p, q) for p, q in zip(sharpened.encoder.parameters(), enlarged.encoder.parameters(), strict=True))
     assert not torch.equal(sharpened.decoder.conv_out.weight, enlarged.decoder.conv_out.weight)
+
+
+def test_a_blind_look_counts_who_was_preferred():
+    assert preferred("lr-rl", "lrlrr") == {"new": 3, "old": 1, "neither": 1}
+    with pytest.raises(ValueError, match="2 answers for 3 pairs"):
+        preferred("lr", "lrl")
+    with pytest.raises(ValueError, match="give l, r or -"):
+        preferred("lrx", "lrl")
