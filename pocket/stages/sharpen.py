@@ -1,4 +1,4 @@
-"""A further stage: the decoder of factor 8 learns to draw what the squared error leaves blurred. `python -m pocket.sharpen`.
+"""A further stage: the decoder of factor 8 learns to draw what the squared error leaves blurred. `python -m pocket.stages.sharpen`.
 
 Where the latents leave open how an outline runs, the smallest error is the mean of all ways it may run. A discriminator, trained beside the
 decoder to tell true patches from decoded ones, makes it choose one (Esser et al. 2021, section 3.1). The encoder stays as it is.
@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch.nn.utils.parametrizations import spectral_norm
 
-from pocket.autoencoder import psnr
-from pocket.command import stage
-from pocket.denoising import averaged
-from pocket.enlarge import LOOK_MINUTES, half, pictures_of_two_sides, unlikeness
-from sdlab.loop import LOG_STEPS, Run
-from sdlab.muon import Muon, groups
+from pocket.stages.autoencoder import psnr
+from pocket.stages.command import stage
+from pocket.stages.denoising import use_average
+from pocket.stages.enlarge import LOOK_MINUTES, half, pictures_of_two_sides, unlikeness
+from sdlab.scratch.muon import Muon, groups
+from sdlab.training.run import LOG_STEPS, Run
 
 ALONE = 0.3  # share of the minutes in which the errors alone teach, so that little is left that they could teach
 WARM_UP = 0.05  # share of the minutes after that in which the discriminator's weight rises
@@ -110,7 +110,7 @@ def train(config, folder, minutes, seed=0, start=None):
             run.log(psnr=psnr(square.detach()), **({} if late < 0 else {"liked": liked.item(), "discriminator": told_apart.item()}))
         if run.spent - written > LOOK_MINUTES and run.accelerator.is_main_process:
             written = run.spent
-            with averaged(average, model):
+            with use_average(average, model):
                 vae.save_pretrained(run.folder / f"model_{round(run.spent):04d}")
     if run.accelerator.is_main_process:
         average.copy_to(vae.parameters())

@@ -10,16 +10,17 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL, StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from PIL import Image
 
-from pocket import catalog, enlarge, sharpen
-from pocket.blind import preferred
-from pocket.config import CPU
-from pocket.enlarge import freeze_inside, half, pictures_of_two_sides, unlikeness
-from pocket.export import ASSETS
-from pocket.large_sprites import LARGE_PACK
-from pocket.outer_level import grow
-from pocket.sharpen import Discriminator, balance, hinge
-from pocket.sharpness import agreement, decode, double, edge_strength, encode, likeness
-from pocket.world import Inventor, Scene, Thing, draw
+from pocket.reports.blind import preferred
+from pocket.reports.sharpness import agreement, decode, double, edge_strength, encode, likeness
+from pocket.stages import enlarge, sharpen
+from pocket.stages.config import CPU
+from pocket.stages.enlarge import freeze_inside, half, pictures_of_two_sides, unlikeness
+from pocket.stages.large_sprites import LARGE_PACK
+from pocket.stages.outer_level import grow
+from pocket.stages.sharpen import Discriminator, balance, hinge
+from pocket.world import catalog
+from pocket.world.scene import Inventor, Scene, Thing, draw
+from sdlab.assets import ASSETS
 
 TINY = replace(CPU, enlarge_batch=4)
 
@@ -74,7 +75,7 @@ def test_the_last_convolution_begins_with_the_old_features_doubled(small, large)
 
 
 def test_the_stock_pipelines_draw_and_redraw_at_128_pixels_with_it(large):
-    pipe = StableDiffusionPipeline.from_pretrained(ASSETS, vae=large, dtype=torch.float32)
+    pipe = StableDiffusionPipeline.from_pretrained(ASSETS / "pocket", vae=large, dtype=torch.float32)
     again = StableDiffusionImg2ImgPipeline(**pipe.components, requires_safety_checker=False)
     for each in (pipe, again):
         each.set_progress_bar_config(disable=True)

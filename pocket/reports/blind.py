@@ -1,4 +1,4 @@
-"""A blind look: pictures that the shipped U-Nets draw, decoded by two autoencoders, side by side. `python -m pocket.blind`.
+"""A blind look: pictures that the shipped U-Nets draw, decoded by two autoencoders, side by side. `python -m pocket.reports.blind`.
 
 Writes sheets of pairs, each picture 300 pixels wide, the sides shuffled, and which side is whose into `blind.json`. Whoever has looked
 calls again with an answer for each pair, `--answers lrrl…`, "-" for no preference, and learns how often the new one was preferred. No
@@ -15,12 +15,11 @@ import typer
 from diffusers import AutoencoderKL, StableDiffusionPipeline, StableDiffusionXLPipeline
 from PIL import Image
 
-from pocket import prompts
-from pocket.config import CONFIGS
-from pocket.export import ASSETS
-from pocket.export_xl import XL
-from pocket.pictures import sample, to_pil
-from pocket.sharpness import decode, double
+from pocket.reports.sharpness import decode, double
+from pocket.ruler import prompts
+from pocket.ruler.pictures import sample, to_pil
+from pocket.stages.config import CONFIGS
+from sdlab.assets import ASSETS
 
 SEEN_AT = 300  # pixels
 PAIRS = 24  # of each model
@@ -29,9 +28,9 @@ ROWS, COLUMNS = 3, 2  # pairs on a sheet
 
 def latents_drawn(small, config, count=PAIRS, seed=500):
     """What the shipped base and XL draw for fixed prompts: latents (count, 4, 16, 16) and (count, 4, 32, 32)."""
-    texts = [text for text, _ in prompts.fixed(config.mix, 2 * count)]
-    base = StableDiffusionPipeline.from_pretrained(ASSETS, vae=small, dtype=torch.float32)
-    xl = StableDiffusionXLPipeline.from_pretrained(XL, vae=small, dtype=torch.float32)
+    texts = [text for text, _ in prompts.one_thing(config.mix, 2 * count)]
+    base = StableDiffusionPipeline.from_pretrained(ASSETS / "pocket", vae=small, dtype=torch.float32)
+    xl = StableDiffusionXLPipeline.from_pretrained(ASSETS / "pocket-xl", vae=small, dtype=torch.float32)
     return (
         sample(base, texts[:count], side=config.side, seed=seed, latents_only=True),
         sample(xl, texts[count:], side=2 * config.side, seed=seed, latents_only=True),

@@ -1,8 +1,8 @@
-"""A further stage, the autoencoder with Stable Diffusion's own factor 8 over the same latents. `python -m pocket.enlarge`.
+"""A further stage, the autoencoder with Stable Diffusion's own factor 8 over the same latents. `python -m pocket.stages.enlarge`.
 
 The autoencoder of stage 1 shrinks 4×. It is grown by a level at each end, so that a picture gets the latents that its half had: a U-Net
 trained on those needs no training for it, and its pictures come out twice as wide. The encoder learns the old one's latents of the halved
-picture, the decoder the picture. What this error leaves blurred, `pocket.sharpen` sharpens.
+picture, the decoder the picture. What this error leaves blurred, `pocket.stages.sharpen` sharpens.
 """
 
 from dataclasses import replace
@@ -11,14 +11,14 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
 
-from pocket.autoencoder import psnr
-from pocket.command import stage
-from pocket.denoising import averaged
-from pocket.outer_level import grow
-from pocket.stream import batches, to_unit
-from pocket.world import draw
-from sdlab.loop import LOG_STEPS, Run
-from sdlab.muon import Muon, groups
+from pocket.stages.autoencoder import psnr
+from pocket.stages.command import stage
+from pocket.stages.denoising import use_average
+from pocket.stages.outer_level import grow
+from pocket.world.scene import draw
+from pocket.world.stream import batches, to_unit
+from sdlab.scratch.muon import Muon, groups
+from sdlab.training.run import LOG_STEPS, Run
 
 LOOK_MINUTES = 6  # how often the averaged model is written
 TWICE_AS_WIDE = 3  # one batch of so many has pictures of four times the old side, and a quarter as many
@@ -115,7 +115,7 @@ def train(config, folder, minutes, seed=0, start=None):
             run.log(psnr=psnr(square), off=off.item())
         if run.spent - written > LOOK_MINUTES and run.accelerator.is_main_process:
             written = run.spent
-            with averaged(average, model):
+            with use_average(average, model):
                 vae.save_pretrained(run.folder / "model")
     if run.accelerator.is_main_process:
         average.copy_to(vae.parameters())

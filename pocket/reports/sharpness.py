@@ -8,10 +8,10 @@ import time
 import torch
 import torch.nn.functional as F
 
-from pocket.autoencoder import psnr
-from pocket.enlarge import edges
-from pocket.evaluate_xl import quarters
-from sdlab import quality
+from pocket.reports.xl import quarters
+from pocket.stages.autoencoder import psnr
+from pocket.stages.enlarge import edges
+from sdlab.scratch.judge import frechet_distance
 
 CHUNK = 32  # pictures that are coded at once
 
@@ -60,7 +60,7 @@ def likeness(pictures, true, features):
     return {
         "psnr_db": psnr(F.mse_loss(pictures, true)),
         "edge_strength": edge_strength(pictures),
-        "frechet": quality.distance(features(pictures), features(true)),
+        "frechet": frechet_distance(features(pictures), features(true)),
     }
 
 

@@ -1,16 +1,16 @@
-"""Render the things of the narrow world once more, twice as large: `python -m pocket.large_sprites`.
+"""Render the things of the narrow world once more, twice as large: `python -m pocket.stages.large_sprites`.
 
-In a picture of 256 pixels a thing is up to 240 pixels long. The sprites of `pocket.sprites` have 128, which enlarged would teach a decoder
-that things are blurred. The result is `pocket/data/sprites-256.zip`, one WebP of 256×256 with transparency per sprite, of the same drawings
-under the same names. Whoever needs a sprite asks `pocket.catalog.sprite`, which takes these where the drawing is large.
+In a picture of 256 pixels a thing is up to 240 pixels long. The sprites of `pocket.world.sprites` have 128, which enlarged would teach a
+decoder that things are blurred. The result is `pocket/data/sprites-256.zip`, one WebP of 256×256 with transparency per sprite, of the same
+drawings under the same names. Whoever needs a sprite asks `pocket.world.catalog.sprite`, which takes these where the drawing is large.
 """
 
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
-from pocket.catalog import concepts
-from pocket.config import CPU
-from pocket.sprites import PACK, PACKAGES, IconSet, fetch, render, solids
+from pocket.stages.config import CPU
+from pocket.world.catalog import concepts
+from pocket.world.sprites import PACK, PACKAGES, IconSet, fetch, render, solids
 
 SIDE = 256
 LARGE_PACK = PACK.with_name("sprites-256.zip")

@@ -1,4 +1,4 @@
-"""Measure the autoencoder of factor 8 against the small one with enlarged pictures. `python -m pocket.evaluate_enlarge`.
+"""Measure the autoencoder of factor 8 against the small one with enlarged pictures. `python -m pocket.reports.enlarge`.
 
 On scenes that training did not draw, at twice the small side: how like the true picture a decoded one is, how strong its edges are, how far
 its details are from true ones; whether the latents are those that the small encoder gives of the halved picture; time and size. Twice: for
@@ -16,14 +16,14 @@ import torch
 import typer
 from diffusers import AutoencoderKL
 
-from pocket.blind import latents_drawn
-from pocket.config import CONFIGS
-from pocket.enlarge import half
-from pocket.evaluate import ruler
-from pocket.pictures import contact_sheet
-from pocket.sharpness import agreement, decode, double, edge_strength, encode, likeness, milliseconds, quarter_features
-from pocket.stream import batches, to_unit
-from pocket.world import draw
+from pocket.reports.base import ruler
+from pocket.reports.blind import latents_drawn
+from pocket.reports.sharpness import agreement, decode, double, edge_strength, encode, likeness, milliseconds, quarter_features
+from pocket.ruler.pictures import contact_sheet
+from pocket.stages.config import CONFIGS
+from pocket.stages.enlarge import half
+from pocket.world.scene import draw
+from pocket.world.stream import batches, to_unit
 
 HELD_OUT = 4242  # the seed of the scenes
 SHEET = 8  # pictures in a row
