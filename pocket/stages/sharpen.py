@@ -21,7 +21,7 @@ from sdlab.training.run import LOG_STEPS, Run
 
 ALONE = 0.3  # share of the minutes in which the errors alone teach, so that little is left that they could teach
 WARM_UP = 0.05  # share of the minutes after that in which the discriminator's weight rises
-PUSH = 0.3  # how hard the discriminator then pushes at a picture, where the errors push with 1
+PUSH = 1.0  # how hard the discriminator then pushes at a picture, where the errors push with 1
 WIDTH = 48  # channels of the discriminator's first level
 ADDED = 4.0  # how much louder it hears what was added
 
