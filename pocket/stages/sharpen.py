@@ -24,12 +24,14 @@ WARM_UP = 0.05  # share of the minutes after that in which the discriminator's w
 PUSH = 1.0  # how hard the discriminator then pushes at a picture, where the errors push with 1
 WIDTH = 48  # channels of the discriminator's first level
 ADDED = 4.0  # how much louder it hears what was added
+HAZE = 0.05  # deviation of the noise over all that it sees
 
 
 class Discriminator(torch.nn.Module):
     """Tells true from decoded, patch by patch: four convolutions, each patch 46 pixels wide (Isola et al. 2017, section 3.2.2).
 
-    It also sees, by itself, what was added to the half of the true picture, which is all that the latents may know.
+    It also sees, by itself, what was added to the half of the true picture, which is all that the latents may know. All of it through a
+    haze of noise: true pictures are exactly even where decoded ones waver by a grey level, which would tell them apart and teach nothing.
     """
 
     def __init__(self, width=WIDTH):
@@ -41,6 +43,7 @@ class Discriminator(torch.nn.Module):
 
     def forward(self, pictures, halves):
         """Pictures in −1…1 (B, 3, H, W) and halves (B, 3, H/2, W/2) → a verdict on each patch, (B, 1, H/8 − 1, W/8 − 1): true above 0."""
+        pictures = pictures + HAZE * torch.randn_like(pictures)
         added = pictures - F.interpolate(halves, scale_factor=2.0, mode="bicubic")
         x = torch.cat([pictures, ADDED * added], 1)
         for level in self.levels:
