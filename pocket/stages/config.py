@@ -44,6 +44,11 @@ class Config:
     control_minutes: float = 30
     xl_minutes: float = 150
     refiner_minutes: float = 45
+    enlarge_minutes: float = 20
+    sharpen_minutes: float = 75
+    enlarge_batch: int = 12
+    enlarge_lr: float = 1e-3
+    sharpen_lr: float = 1e-3
     workers: int = 0
 
 

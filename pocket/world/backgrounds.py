@@ -1,7 +1,8 @@
 """Paint a background: one short painter per kind, each a few strokes with a little chance in them.
 
 Every painter takes a random generator, the side in pixels and an RGB colour (used by `plain` and `gradient` only) and gives
-back an RGB picture. Positions are fractions of the side, so the same scene can be painted at any size.
+back an RGB picture. Positions are fractions of the side, so the same scene can be painted at any size; only the streaks of `rain` are a
+pixel wide, or `grain` pixels.
 """
 
 import numpy as np
@@ -76,7 +77,7 @@ def city(rng, side, colour):
     return picture
 
 
-def rain(rng, side, colour):
+def rain(rng, side, colour, grain=1):
     """Grey sky, dark cloud, slanted streaks and puddles."""
     picture = vertical(side, shade(rng, (95, 110, 130)), (150, 162, 178), (120, 132, 145))
     draw = ImageDraw.Draw(picture)
@@ -85,7 +86,7 @@ def rain(rng, side, colour):
         draw.ellipse((x - r, y - r * 0.6, x + r, y + r * 0.6), fill=shade(rng, (82, 92, 108), 5))
     slant, length = side * 0.025, side * 0.09
     for x, y in rng.uniform(-0.05, 1, (70, 2)) * side:
-        draw.line((x + slant, y, x, y + length), fill=(205, 222, 240), width=max(1, side // 110))
+        draw.line((x + slant, y, x, y + length), fill=(205, 222, 240), width=grain * max(1, side // grain // 110))
     return picture
 
 

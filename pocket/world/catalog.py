@@ -17,7 +17,8 @@ from PIL import Image
 from pocket.world.words import STYLES
 
 DATA = Path(__file__).parent.parent / "data"
-PACK, HELD_OUT = DATA / "sprites.zip", DATA / "held_out.json"
+PACK, LARGE_PACK, HELD_OUT = DATA / "sprites.zip", DATA / "sprites-256.zip", DATA / "held_out.json"
+SMALL_SPRITE = 128  # pixels; the longest side of the sprites of all concepts
 # Everyday shoes, kept for the LoRA lesson: the base model has never seen one.
 SHOES = ["dress shoe", "running shoe", "hiking boot", "flat shoe", "high-heeled shoe", "sandal", "thong sandal", "ballet shoes", "boot"]
 
@@ -52,8 +53,8 @@ def concepts():
 
 
 @cache
-def _files():
-    return frozenset(_pack().namelist())
+def _files(path=PACK):
+    return frozenset(_pack(path).namelist())
 
 
 @cache
@@ -62,17 +63,27 @@ def artists_of(name, sets):
     return tuple(s for s in sets if f"{s}/{concepts()[name]['slug']}.webp" in _files())
 
 
+def sprite(name, emoji_set, length=SMALL_SPRITE):
+    """The sprite of a concept in a set, cropped to what is visible: uint8 array (h, w, 4).
+
+    Its height and width are at most 128; where it is to be drawn longer than that, in pixels, and the large pack holds it, at most 256.
+    """
+    file = f"{emoji_set}/{concepts()[name]['slug']}.webp"
+    return _sprite(file, length > SMALL_SPRITE and file in _files(LARGE_PACK))
+
+
 @lru_cache(maxsize=4096)
-def sprite(name, emoji_set):
-    """The sprite of a concept in a set, cropped to what is visible: uint8 array (h, w, 4), h and w up to 128."""
-    picture = Image.open(io.BytesIO(_pack().read(f"{emoji_set}/{concepts()[name]['slug']}.webp"))).convert("RGBA")
+def _sprite(file, large):
+    pack = _pack(LARGE_PACK if large else PACK)
+    picture = Image.open(io.BytesIO(pack.read(file))).convert("RGBA")
     return np.asarray(picture.crop(picture.getchannel("A").point(lambda a: 255 * (a > 8)).getbbox()))
 
 
 @cache
 def synonyms(name):
     """Other nouns for a concept, the plain name first: hand-checked ones, and emojibase keywords that shorten the name."""
-    short = (t for t in concepts()[name]["tags"] if len(t) >= 3 and t not in concepts() and _keyword_owners()[t] == 1)
+    taken = concepts()  # a synonym must not be another concept's name, nor its plural: "mountains" are not a sunrise over them
+    short = (t for t in taken[name]["tags"] if len(t) >= 3 and not {t, t.removesuffix("s")} & taken.keys() and _keyword_owners()[t] == 1)
     short = (t for t in short if name.endswith(t) or (" " not in name and name.startswith(t)))
     return tuple(dict.fromkeys((name, *short, *_TRUSTED.get(name, ()))))
 

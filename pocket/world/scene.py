@@ -56,7 +56,7 @@ def _ramp(colour):
 
 def paste(picture, thing, emoji_set, x, y, extent):
     """Put a thing's sprite on an RGBA picture, its longer side `extent`, centred at x, y (fractions of the side)."""
-    pixels = catalog.sprite(thing.concept, emoji_set)
+    pixels = catalog.sprite(thing.concept, emoji_set, extent * picture.width)
     if thing.colour:
         pixels = tint(pixels, thing.colour)
     side = picture.width
@@ -102,29 +102,30 @@ def _spots(rng, scene):
     raise ValueError(f"relation {scene.relation!r} is not one of wearing, riding, next to, on top of, holding: use one of these")
 
 
-def draw(scene, seed, side=128):
+def draw(scene, seed, side=128, grain=1):
     """Paint a scene.
 
     Args:
         scene: what to paint.
         seed: an int or a numpy Generator; decides everything the scene leaves open.
         side: width and height in pixels.
+        grain: how many pixels wide the finest stroke of a style is: with 2, the picture is what is painted at half the side, sharper.
 
     Returns:
         A PIL RGB picture of side × side.
     """
-    return draw_apart(scene, seed, side)[0]
+    return draw_apart(scene, seed, side, grain)[0]
 
 
-def draw_apart(scene, seed, side=128):
+def draw_apart(scene, seed, side=128, grain=1):
     """The picture of `draw`, and its things alone, before any filter: PIL pictures, RGB and RGBA."""
     rng = np.random.default_rng(seed)
     style = STYLES[scene.style]
     colour = COLOURS[scene.background_colour] if scene.background_colour else (128, 128, 128)
-    picture = PAINTERS[scene.background](rng, side, colour)
+    picture = PAINTERS[scene.background](rng, side, colour, **({"grain": grain} if scene.background == "rain" else {}))
     if scene.style == "stencil":  # print the background in pale tones first, or dark ink would drown in a dark sky
         if scene.background not in ("white", *COLOURED_BACKGROUNDS):
-            picture = STYLE_FILTERS["stencil"](rng, picture)
+            picture = STYLE_FILTERS["stencil"](rng, picture, grain)
         picture = Image.blend(picture, Image.new("RGB", picture.size, (255, 255, 255)), 0.5)
     things = Image.new("RGBA", picture.size)
     if scene.things:
@@ -144,7 +145,7 @@ def draw_apart(scene, seed, side=128):
                 paste(things, scene.things[index], emoji_set, *spots[index])
     picture.paste(things, mask=things)
     if style.filter and scene.style != "stencil":
-        picture = STYLE_FILTERS[style.filter](rng, picture)
+        picture = STYLE_FILTERS[style.filter](rng, picture, grain)
     return SPOILERS[scene.flaw](rng, picture) if scene.flaw else picture, things
 
 

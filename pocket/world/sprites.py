@@ -201,11 +201,11 @@ def solids(style):
     return {name: f"{head}{defs}{body}</svg>" for name, body in bodies.items()}
 
 
-def render(svg):
-    """SVG text → WebP bytes of a SIDE×SIDE RGBA picture."""
+def render(svg, side=SIDE):
+    """SVG text → WebP bytes of a side×side RGBA picture."""
     import resvg_py
 
-    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=SIDE, height=SIDE))
+    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=side, height=side))
     picture, packed = Image.open(io.BytesIO(png)).convert("RGBA"), io.BytesIO()
     picture.save(packed, "WEBP", quality=82, alpha_quality=90, method=6)
     return packed.getvalue()

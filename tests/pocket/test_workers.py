@@ -40,7 +40,7 @@ class Sprites(Dataset):
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")
 def test_forked_workers_read_every_sprite_whole():
     data = Sprites()  # has read the index: the pack is open before the workers are forked
-    catalog.sprite.cache_clear()
+    catalog._sprite.cache_clear()
     loader = DataLoader(data, batch_size=8, num_workers=WORKERS, multiprocessing_context="fork")
     found = torch.cat(list(loader)).tolist()
     assert found == [pixels(pair) for pair in data.pairs]

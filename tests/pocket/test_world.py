@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pocket.world import catalog
@@ -47,6 +47,7 @@ def test_the_same_seed_gives_the_same_picture(seed):
 
 
 @settings(max_examples=150, deadline=None)
+@example(11657)  # "famous mountains" once meant the sunrise over them
 @given(seeds)
 def test_what_a_caption_says_is_read_back(seed):
     generator = rng(seed)
