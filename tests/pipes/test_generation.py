@@ -218,3 +218,10 @@ def test_wrong_calls_are_told_in_one_sentence(pipe, call, said):
         call(pipe)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_pipelines_that_want_more_than_a_text_say_so(pipe, pair):
+    with pytest.raises(TypeError, match=r"this pipeline is a refiner: it goes on with what its base began, so give both"):
+        sdlab.generate(pair[1], "a lion")
+    with pytest.raises(TypeError, match=r"this pipeline wants a sketch: call it as diffusers does"):
+        sdlab.generate(sdlab.load("pocket-scribble", device="cpu", base=pipe), "a lion")
