@@ -15,6 +15,7 @@ from pocket.stages.command import stage
 from pocket.stages.denoising import use_average
 from pocket.stages.outer_level import grow
 from pocket.stages.settings import list_settings
+from pocket.world.catalog import LARGE_PACK
 from pocket.world.scene import draw
 from pocket.world.stream import batches, to_unit
 from sdlab.scratch.autoencoder import psnr
@@ -105,7 +106,9 @@ def train(config, folder, minutes, seed=0, start=None):
     small.to(run.device)
     model = Enlarger(vae).to(run.device)
     model, optimizer, average = run.begin(
-        model, Muon(groups(model), lr=config.enlarge_lr), list_settings(config, "side", "mix", "enlarge_batch", start=start)
+        model,
+        Muon(groups(model), lr=config.enlarge_lr),
+        list_settings(config, "side", "mix", "enlarge_batch", start=start, large=LARGE_PACK),
     )
     stream, written = pictures_of_two_sides(config, seed + 50, run.accelerator.process_index, run.step), run.spent
     for step in run.steps(optimizer, config.enlarge_batch):

@@ -16,6 +16,7 @@ from pocket.stages.command import stage
 from pocket.stages.denoising import use_average
 from pocket.stages.enlarge import LOOK_MINUTES, half, pictures_of_two_sides, unlikeness
 from pocket.stages.settings import list_settings
+from pocket.world.catalog import LARGE_PACK
 from sdlab.scratch.autoencoder import psnr
 from sdlab.scratch.muon import Muon, groups
 from sdlab.training.run import LOG_STEPS, Run
@@ -88,7 +89,9 @@ def train(config, folder, minutes, seed=0, start=None):
     run.accelerator.register_for_checkpointing(critic, learner)
     model = Decoding(vae).to(run.device)
     model, optimizer, average = run.begin(
-        model, Muon(groups(model), lr=config.sharpen_lr), list_settings(config, "side", "mix", "enlarge_batch", start=start)
+        model,
+        Muon(groups(model), lr=config.sharpen_lr),
+        list_settings(config, "side", "mix", "enlarge_batch", start=start, large=LARGE_PACK),
     )
     stream, written = pictures_of_two_sides(config, seed + 60, run.accelerator.process_index, run.step), run.spent
     for step in run.steps(optimizer, config.enlarge_batch):
