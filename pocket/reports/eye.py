@@ -1,7 +1,7 @@
 """Pictures of the pocket model that a person looked at once, and said of each whether what was asked for can be recognised.
 
 `pocket/data/labels/` keeps them: the pictures as one WebP sheet, prompts, seeds and verdicts in `labels.json`. They were labelled before
-any judge was asked about them, and nothing is tuned on them. `python -m pocket.ruler.eye` draws the same pictures again.
+any judge was asked about them, and nothing is tuned on them. `python -m pocket.reports.eye` draws the same pictures again.
 """
 
 import json
