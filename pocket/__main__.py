@@ -16,12 +16,13 @@ STAGES = {  # model → its programs, in order
     ),
     "scribble": ("stages.controlnet", "reports.scribble", "shipping.scribble"),
     "xl": ("stages.xl", "stages.refiner", "reports.xl", "shipping.xl"),
+    "judge": ("stages.weak_samples", "stages.strict_judge", "reports.agreement_with_eye", "shipping.judge"),
 }  # fmt: skip
 
 
 def main(
     config: Annotated[str, typer.Option(help="which configuration: cpu or gpu")] = "cpu",
-    model: Annotated[str, typer.Option(help="which model: base, or one that stands on the shipped base: scribble, xl")] = "base",
+    model: Annotated[str, typer.Option(help="which model: base, or one that stands on the shipped base: scribble, xl, judge")] = "base",
 ):
     """Run all stages of a model, each in a process of its own so that its memory is given back."""
     if model not in STAGES:

@@ -40,6 +40,7 @@ class Config:
     portuguese: float  # share of captions in Portuguese
     vae_minutes: float = 22
     judge_minutes: float = 10
+    strict_minutes: float = 65
     diffusion_minutes: float = 75
     control_minutes: float = 30
     xl_minutes: float = 150

@@ -1,0 +1,117 @@
+"""The strict judge: name what pictures show, or answer "none of these". `python -m pocket.stages.strict_judge`.
+
+Learns from the pictures of `pocket.stages.exam`. The pool of the model's own pictures is made first, once, where it is not there yet:
+`python -m pocket.stages.weak_samples`.
+"""
+
+import json
+from dataclasses import asdict, replace
+
+import torch
+from diffusers import AutoencoderKL
+from safetensors.torch import load_file, save_file
+
+from pocket.ruler import prompts
+from pocket.stages.command import stage
+from pocket.stages.exam import Examiner, labels
+from pocket.stages.settings import digest, list_settings
+from pocket.stages.weak_samples import load_pool
+from pocket.world.scene import Inventor
+from pocket.world.stream import batches, to_unit
+from pocket.world.words import BACKGROUNDS, COLOURS, STYLES
+from sdlab.assets import ASSETS
+from sdlab.scratch.muon import Muon, groups
+from sdlab.study import judge as judging
+from sdlab.study.judge import CLASSES, HEADS, NONE, PROMPTS, SIDE, WEIGHTS, Asked, Judge, opinion
+from sdlab.system.device import has_bf16
+from sdlab.training.run import Run
+
+BATCH, AGAIN = 64, 2  # each picture is learned from so often, the second time mirrored and after a trip through the autoencoder
+
+
+def classes_of(config):
+    """What each head of a configuration's judge can answer: `{head: [names]}`."""
+    names = {"object": [*Inventor(config.mix).names, NONE], "style": STYLES, "background": BACKGROUNDS, "colour": COLOURS}
+    return {head: list(names[head]) for head in HEADS}
+
+
+def ask(pairs):
+    """Fixed prompts of `pocket.ruler.prompts`, as `sdlab` knows them: a list of `Asked`."""
+    return [Asked(text, tuple(t.concept for t in s.things), s.style, s.background, s.things[0].colour) for text, s in pairs]
+
+
+@torch.no_grad()
+def travel(vae, pictures):
+    """Pictures in −1…1, (B, 3, 128, 128), after a trip through the autoencoder at half the size, enlarged again."""
+    small = torch.nn.functional.interpolate(pictures, scale_factor=0.5, mode="bicubic", antialias=True).clamp(-1, 1)
+    with torch.autocast(pictures.device.type, torch.bfloat16, enabled=has_bf16(pictures.device)):
+        made = vae.decode(vae.encode(small).latent_dist.mean).sample
+    return judging.resize(made.float().clamp(-1, 1))
+
+
+def score(judge, config, pool, seed, count=1024, batch=64):
+    """How a judge does on fresh pictures: `{what: share}`, the things of true ones and each kind of none apart."""
+    examiner, right = Examiner(config, pool, none_share=0.5), {}
+    stream = batches(replace(config, side=SIDE), batch, seed, paint=examiner.paint, invent=examiner.invent)
+    for _ in range(count // batch):
+        pictures, exam = next(stream)
+        found = opinion(judge, to_unit(pictures))
+        truth = labels(judge.classes, exam)
+        for i, shown in enumerate(exam):
+            seen = {judge.classes["object"][n] for n in found["object"][i].topk(len(shown.answers)).indices}
+            right.setdefault(shown.source or shown.kind, []).append(seen == set(shown.answers))
+            for head in HEADS[1:]:
+                if truth[head][i] >= 0:
+                    right.setdefault(head, []).append(bool(found[head][i].argmax() == truth[head][i]))
+    return {what: sum(values) / len(values) for what, values in sorted(right.items())}
+
+
+def keep(judge, config, folder):
+    """Write a judge as it ships: weights in float16, its classes, and the prompts it knows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: v.detach().cpu().half() if v.is_floating_point() else v.cpu() for name, v in judge.state_dict().items()}
+    save_file({name: v.contiguous() for name, v in weights.items()}, folder / WEIGHTS)
+    (folder / CLASSES).write_text(json.dumps(judge.classes, indent=1) + "\n", encoding="utf-8")
+    rows = [asdict(one) for one in ask(prompts.one_thing(config.mix, 256)) + ask(prompts.two_things(config.mix, 128))]
+    (folder / PROMPTS).write_text(json.dumps(rows, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def train(config, folder, minutes, seed=0, start=None):
+    """Train for `minutes`, from the weights in `start` if given, and write `folder/strict_judge/judge`."""
+    run = Run("strict_judge", folder, minutes, lr := 1e-3, seed)
+    torch.manual_seed(seed)
+    pool = load_pool(folder / "weak_samples")
+    vae = AutoencoderKL.from_pretrained(ASSETS / "pocket", subfolder="vae").to(run.device).eval().requires_grad_(False)
+    judge = Judge(classes_of(config)).to(run.device)
+    if start:
+        judge.load_state_dict(load_file(start))
+    samples = {f"weak {kind}": digest(folder / "weak_samples" / f"{kind}.npy") for kind in pool}
+    settings = {**list_settings(config, "mix", start=start), "batch": BATCH, "again": AGAIN, **samples}
+    model, optimizer, _ = run.begin(judge, Muon(groups(judge), lr=lr), settings)
+    examiner = Examiner(config, pool)
+    stream = batches(
+        replace(config, side=SIDE), BATCH, seed + 40, run.accelerator.process_index, run.step, paint=examiner.paint, invent=examiner.invent
+    )
+    again = []
+    for _ in run.steps(optimizer, BATCH):
+        if again:
+            pictures, truth = again.pop()
+        else:
+            drawn, exam = next(stream)
+            pictures, truth = to_unit(drawn, run.device), {h: t.to(run.device) for h, t in labels(judge.classes, exam).items()}
+            later = pictures.flip(3)
+            half = [i for i, shown in enumerate(exam) if shown.kind not in ("weak sample", "repainted")][: BATCH // 2]
+            later[half] = travel(vae, later[half])  # of the model's own pictures none: they have made it
+            again = [(later, truth)] * (AGAIN - 1)
+        run.update(model(pictures, truth))
+    if run.accelerator.is_main_process:
+        judge.eval()
+        keep(judge, config, run.folder / "judge")
+        scores = score(judge, config, pool, seed + 999)
+        run.log(**{f"fresh_{what}": share for what, share in scores.items()})
+        print("strict judge, on fresh pictures:", ", ".join(f"{what} {share:.1%}" for what, share in scores.items()))
+    run.accelerator.end_training()
+
+
+if __name__ == "__main__":
+    stage(train, "strict_minutes")
