@@ -22,7 +22,7 @@ class Config:
     """One training recipe. Widths are channels; batches are samples per process; `minutes` are defaults of the stages."""
 
     name: str
-    side: int  # pixels
+    side: int  # pixels of the pictures that are learned from
     mix: Mix
     vae: dict  # arguments of AutoencoderKL
     text: dict  # arguments of CLIPTextConfig
@@ -51,6 +51,16 @@ class Config:
     enlarge_lr: float = 1e-3
     sharpen_lr: float = 1e-3
     workers: int = 0
+
+    @property
+    def shown(self):
+        """The side in pixels of the pictures that the models draw in the end: eight times that of their latents, as with the real ones."""
+        return 8 * self.unet["sample_size"]
+
+    @property
+    def wider(self):
+        """How many times wider a picture is shown than it is learned from: 1, or what `pocket.stages.enlarge` adds."""
+        return self.shown // self.side
 
 
 def _vae(widths, sample):

@@ -17,7 +17,7 @@ from pocket.ruler import prompts
 from pocket.ruler.agreement import agreement
 from pocket.ruler.pictures import contact_sheet, sample
 from pocket.stages.command import stage
-from pocket.stages.denoising import KNOBS, caption, denoise, timesteps, tokenize
+from pocket.stages.denoising import KNOBS, caption, denoise, peak, timesteps, tokenize
 from pocket.stages.pool import Pool
 from pocket.stages.settings import list_settings
 from pocket.world.scene import Inventor, draw_apart
@@ -108,14 +108,14 @@ def look(run, pipe, config, judge):
 
 def train(config, folder, minutes, seed=0, start=None):
     """Train for `minutes`, from the ControlNet in `start` if given, and write the averaged one to `folder/controlnet/model`."""
-    run = Run("controlnet", folder, minutes, config.lr, seed)
+    run = Run("controlnet", folder, minutes, peak(config, start), seed)
     torch.manual_seed(seed)
     base = StableDiffusionPipeline.from_pretrained(ASSETS / "pocket", dtype=torch.float32).to(run.device)
     for part in (base.text_encoder, base.unet, base.vae):
         part.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     controlnet = ControlNetModel.from_pretrained(start) if start else copy_encoder(base.unet, base.vae_scale_factor)
     control = Control(controlnet, base).to(run.device, memory_format=torch.channels_last)
-    begun = run.begin(control, Muon(groups(control), lr=config.lr), list_settings(config, *KNOBS, start=start, base=ASSETS / "pocket"))
+    begun = run.begin(control, Muon(groups(control), lr=peak(config, start)), list_settings(config, *KNOBS, start=start, base=ASSETS / "pocket"))
     judge = judging.load(config, folder)
     judge = judge and judge.to(run.device)
 

@@ -17,7 +17,7 @@ from pocket.ruler import judge as judging
 from pocket.ruler import prompts
 from pocket.ruler.pictures import contact_sheet, sample
 from pocket.stages.command import stage
-from pocket.stages.denoising import KNOBS, caption, denoise, tokenize
+from pocket.stages.denoising import KNOBS, caption, denoise, peak, tokenize
 from pocket.stages.pipeline import assemble
 from pocket.stages.pool import Pool
 from pocket.stages.settings import list_settings
@@ -79,7 +79,7 @@ def train(config, folder, minutes, seed=0, start=None):
     With `start` the new weights continue the old ones, and the autoencoder is taken from there too, unless `folder` holds one. A
     tokenizer of another size than the configuration's is exchanged.
     """
-    run = Run("diffusion", folder, minutes, config.lr, seed)
+    run = Run("diffusion", folder, minutes, peak(config, start), seed)
     torch.manual_seed(seed)
     own = folder / "autoencoder" / "model"
     if start:
@@ -98,7 +98,7 @@ def train(config, folder, minutes, seed=0, start=None):
     vae = vae.to(run.device).eval().requires_grad_(False)
     denoiser = Denoiser(text, unet).to(run.device, memory_format=torch.channels_last)  # convolutions are a tenth faster so
     settings = list_settings(config, *KNOBS, "text", "unet", "vocabulary", start=start, autoencoder=own)
-    begun = run.begin(denoiser, Muon(groups(denoiser), lr=config.lr), settings)
+    begun = run.begin(denoiser, Muon(groups(denoiser), lr=peak(config, start)), settings)
     judge = judging.load(config, folder)
     judge = judge and judge.to(run.device)
 

@@ -11,7 +11,7 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
 
 from pocket.stages.command import stage
-from pocket.stages.denoising import KNOBS, caption, denoise, timesteps, tokenize
+from pocket.stages.denoising import KNOBS, caption, denoise, peak, timesteps, tokenize
 from pocket.stages.grow import TIME_WIDTH
 from pocket.stages.pipeline import scheduler
 from pocket.stages.pool import Pool
@@ -61,7 +61,7 @@ def assemble(unet, base=None):
 def train(config, folder, minutes, seed=0, start=None):
     """Train for `minutes`, from the refiner in `start` if given, and write the averaged U-Net to `folder/refiner/model`."""
     config = enlarge(config)
-    run = Run("refiner", folder, minutes, config.lr, seed)
+    run = Run("refiner", folder, minutes, peak(config, start), seed)
     torch.manual_seed(seed)
     own = folder / "xl" / "model"
     own = own if own.exists() else ASSETS / "pocket-xl"
@@ -77,14 +77,14 @@ def train(config, folder, minutes, seed=0, start=None):
         else narrow(base.unet, settings.hidden_size, settings.projection_dim + TOLD * TIME_WIDTH)
     )
     denoiser = DenoiserXL(unet, base.text_encoder_2).to(run.device, memory_format=torch.channels_last)
-    begun = run.begin(denoiser, Muon(groups(unet), lr=config.lr), list_settings(config, *KNOBS, start=start, base=own))
+    begun = run.begin(denoiser, Muon(groups(unet), lr=peak(config, start)), list_settings(config, *KNOBS, start=start, base=own))
     framer = Framer(replace(config.mix, flaw=FLAWS), config.side)
     stream = batches(config, config.batch, seed + 50, run.accelerator.process_index, run.step, paint=photograph, invent=framer)
     pool = Pool(stream, base.vae, config.pool, config.batch, config.reuse, run.device)
 
     def ask(framed, _, rng):
         ids = tokenize(base.tokenizer_2, [caption(f.scene, rng, config) for f in framed], run.device)
-        return ids, torch.tensor([tell_refiner(f) for f in framed], dtype=torch.float32, device=run.device)
+        return ids, torch.tensor([tell_refiner(f, config.wider) for f in framed], dtype=torch.float32, device=run.device)
 
     def keep():
         unet.save_pretrained(run.folder / "model")

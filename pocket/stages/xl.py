@@ -5,6 +5,8 @@ told to the U-Net. The first encoder and the U-Net are grown from the shipped po
 """
 
 from dataclasses import replace
+from functools import partial
+from math import log
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +17,7 @@ from pocket.ruler import judge as judging
 from pocket.ruler import prompts
 from pocket.ruler.pictures import contact_sheet, sample
 from pocket.stages.command import stage
-from pocket.stages.denoising import KNOBS, caption, denoise, tokenize
+from pocket.stages.denoising import CENTRE, KNOBS, caption, denoise, peak, timesteps, tokenize
 from pocket.stages.diffusion import LOOK_PROMPTS
 from pocket.stages.grow import TIME_WIDTH, grow_architecture, transplant
 from pocket.stages.pipeline import scheduler
@@ -28,12 +30,15 @@ from sdlab.assets import ASSETS
 from sdlab.scratch.muon import Muon, groups
 from sdlab.training.run import Run
 
+# Four times as many latents outlast twice the noise: so much later the picture is gone (Esser et al. 2024, section 5.3.2).
+LATER = log(2)
 TOLD = 6  # numbers that the base is told of a picture's frame
 
 
 def enlarge(config):
     """The configuration for pictures twice as wide, in batches and pools of half as many."""
-    return replace(config, side=2 * config.side, batch=config.batch // 2, pool=config.pool // 2)
+    unet = config.unet | {"sample_size": 2 * config.unet["sample_size"]}
+    return replace(config, side=2 * config.side, unet=unet, batch=config.batch // 2, pool=config.pool // 2)
 
 
 class DenoiserXL(torch.nn.Module):
@@ -107,7 +112,7 @@ def grow(pipe, config):
 def train(config, folder, minutes, seed=0, start=None):
     """Train for `minutes`, from the pipeline in `start` if given, and write the averaged one to `folder/xl/model`."""
     small, config = config, enlarge(config)
-    run = Run("xl", folder, minutes, config.lr, seed)
+    run = Run("xl", folder, minutes, peak(config, start), seed)
     torch.manual_seed(seed)
     if start:
         old = StableDiffusionXLPipeline.from_pretrained(
@@ -121,7 +126,7 @@ def train(config, folder, minutes, seed=0, start=None):
     vae = old.vae.to(run.device, memory_format=torch.channels_last).eval().requires_grad_(False)
     denoiser = DenoiserXL(unet, second, first).to(run.device, memory_format=torch.channels_last)
     settings = list_settings(config, *KNOBS, "second_text", start=start, base=ASSETS / "pocket")
-    begun = run.begin(denoiser, Muon(groups(denoiser), lr=config.lr), settings)
+    begun = run.begin(denoiser, Muon(groups(denoiser), lr=peak(config, start)), settings)
     judge = judging.load(small, folder)
     judge = judge and judge.to(run.device)
 
@@ -132,14 +137,14 @@ def train(config, folder, minutes, seed=0, start=None):
 
     def ask(framed, _, rng):
         ids = tokenize(tokenizer, [caption(f.scene, rng, config) for f in framed], run.device)
-        return ids, torch.tensor([tell(f, config.side) for f in framed], dtype=torch.float32, device=run.device)
+        return ids, torch.tensor([tell(f, config.side, config.wider) for f in framed], dtype=torch.float32, device=run.device)
 
     def show():
         pipe = assemble(vae, first, second, tokenizer, unet)
         look(run, pipe, config, judge)
         pipe.save_pretrained(run.folder / "model")
 
-    denoise(run, denoiser, begun, pool, ask, show)
+    denoise(run, denoiser, begun, pool, ask, show, partial(timesteps, centre=CENTRE + LATER))
     if run.accelerator.is_main_process:
         assemble(vae, first.float().eval(), second.float().eval(), tokenizer, unet.float().eval()).save_pretrained(run.folder / "model")
         print(f"xl: {run.samples} samples in {run.spent:.0f} minutes")

@@ -50,11 +50,15 @@ def photograph(framed, rng, side):
     return np.asarray(picture)[framed.top : framed.top + side, framed.left : framed.left + side]
 
 
-def tell(framed, side):
-    """What SDXL's base is told: original height and width, the crop's top and left, the height and width asked for: six numbers."""
-    return [framed.original, framed.original, framed.top, framed.left, side, side]
+def tell(framed, side, wider=1):
+    """What SDXL's base is told: original height and width, the crop's top and left, the height and width asked for: six numbers.
+
+    They are pixels of the pictures as they are shown, `wider` times as many as those of the drawn ones.
+    """
+    return [wider * number for number in (framed.original, framed.original, framed.top, framed.left, side, side)]
 
 
-def tell_refiner(framed):
+def tell_refiner(framed, wider=1):
     """What its refiner is told: original height and width, the crop's top and left, and the aesthetic score: five numbers."""
-    return [framed.original, framed.original, framed.top, framed.left, POOR if framed.scene.flaw else GOOD]
+    frame = [wider * number for number in (framed.original, framed.original, framed.top, framed.left)]
+    return [*frame, POOR if framed.scene.flaw else GOOD]

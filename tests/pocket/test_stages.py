@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import shutil
 import time
 from dataclasses import replace
@@ -115,13 +116,14 @@ def test_folding_the_statistics_changes_latents_but_no_picture():
     assert vae.config.scaling_factor == 1.0
 
 
-def test_timesteps_are_stratified_and_favour_the_middle():
-    t = timesteps(20_000, "cpu", torch.Generator().manual_seed(0)).float()
+@pytest.mark.parametrize("centre", [-0.4, 0.0, 0.3])
+def test_timesteps_are_stratified_and_favour_the_middle(centre):
+    t = timesteps(20_000, "cpu", torch.Generator().manual_seed(0), centre).float()
     assert 0 <= t.min() < 5
     assert 995 < t.max() <= 999
     middle = ((t > 250) & (t < 750)).float().mean()
-    assert 0.55 < middle < 0.75  # 0.5 if uniform
-    assert t.mean() == pytest.approx(500, abs=8)
+    assert 0.6 < middle < 0.8  # 0.5 if uniform
+    assert t.median() == pytest.approx(0.8 * 1000 / (1 + math.exp(-centre)) + 100, abs=20)  # a fifth is uniform, with its median at 500
 
 
 def test_velocity_and_noise_invert_each_other():

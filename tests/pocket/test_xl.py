@@ -63,6 +63,8 @@ def test_frames_are_told_in_sdxls_order():
         original, _, top, left, height, width = tell(framed, SIDE)
         assert (height, width) == (SIDE, SIDE)
         assert max(top, left) <= max(0, original - SIDE)
+        assert tell(framed, SIDE, 2) == [2 * number for number in tell(framed, SIDE)]  # in pixels of pictures twice as wide
+        assert tell_refiner(framed, 2)[:4] == tell(framed, SIDE, 2)[:4]
         assert tell_refiner(framed) == [original, original, top, left, 2.5 if framed.scene.flaw else 6.0]
         kinds[(original > SIDE) - (original < SIDE)] += 1
     assert 50 < kinds[-1] < 120
