@@ -115,7 +115,8 @@ def train(config, folder, minutes, seed=0, start=None):
         part.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     controlnet = ControlNetModel.from_pretrained(start) if start else copy_encoder(base.unet, base.vae_scale_factor)
     control = Control(controlnet, base).to(run.device, memory_format=torch.channels_last)
-    begun = run.begin(control, Muon(groups(control), lr=peak(config, start)), list_settings(config, *KNOBS, start=start, base=ASSETS / "pocket"))
+    settings = list_settings(config, *KNOBS, start=start, base=ASSETS / "pocket")
+    begun = run.begin(control, Muon(groups(control), lr=peak(config, start)), settings)
     judge = judging.load(config, folder)
     judge = judge and judge.to(run.device)
 
