@@ -1,6 +1,6 @@
 """The strict judge: name what pictures show, or answer "none of these". `python -m pocket.stages.strict_judge`.
 
-Learns from the pictures of `pocket.stages.exam`. The pool of the model's own pictures is made first, once, where it is not there yet:
+It begins as the judge of `pocket.stages.judge`, which knows the things but looks at 64 pixels and has no such answer, and learns from the pictures of `pocket.stages.exam`. The pool of the model's own pictures is made first, once, where it is not there yet:
 `python -m pocket.stages.weak_samples`.
 """
 
@@ -8,10 +8,12 @@ import json
 from dataclasses import asdict, replace
 
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
 from pocket.ruler import prompts
+from pocket.ruler.judge import load as load_first
 from pocket.stages.command import stage
 from pocket.stages.exam import Examiner, labels
 from pocket.stages.settings import digest, list_settings
@@ -26,7 +28,8 @@ from sdlab.study.judge import CLASSES, HEADS, NONE, PROMPTS, SIDE, WEIGHTS, Aske
 from sdlab.system.device import has_bf16
 from sdlab.training.run import Run
 
-BATCH, AGAIN = 64, 2  # each picture is learned from so often, the second time mirrored and after a trip through the autoencoder
+BATCH = 64
+AGAIN = 3  # times that each picture is learned from; to draw it costs more than to learn from it once
 
 
 def classes_of(config):
@@ -43,10 +46,46 @@ def ask(pairs):
 @torch.no_grad()
 def travel(vae, pictures):
     """Pictures in −1…1, (B, 3, 128, 128), after a trip through the autoencoder at half the size, enlarged again."""
-    small = torch.nn.functional.interpolate(pictures, scale_factor=0.5, mode="bicubic", antialias=True).clamp(-1, 1)
+    small = F.interpolate(pictures, scale_factor=0.5, mode="bicubic", antialias=True).clamp(-1, 1)
     with torch.autocast(pictures.device.type, torch.bfloat16, enabled=has_bf16(pictures.device)):
         made = vae.decode(vae.encode(small).latent_dist.mean).sample
     return judging.resize(made.float().clamp(-1, 1))
+
+
+@torch.no_grad()
+def grow(judge, old):
+    """Let a `Judge` begin as the judge of 64 pixels, `old`: a patch of two by two pixels counts as the mean that `old` would see.
+
+    The answer "none of these" begins with no evidence for it.
+    """
+    weights, before = judge.state_dict(), old.state_dict()
+    stem = "trunk.embedder.embedder.convolution.weight"
+    before[stem] = before[stem].repeat_interleave(2, 2).repeat_interleave(2, 3) / 4  # (32, 3, 7, 7) → (32, 3, 14, 14)
+    for name, value in before.items():
+        (weights[name][: len(value)] if value.ndim else weights[name]).copy_(value)
+    weights["heads.object.weight"][-1:].zero_()
+    weights["heads.object.bias"][-1:] = before["heads.object.bias"].min()
+
+
+def shift(pictures):
+    """Each picture of a batch moved by up to a 16th of its side and scaled by up to a tenth, mirrored at its rim."""
+    count = len(pictures)
+    turn = torch.zeros(count, 2, 3, device=pictures.device)
+    turn[:, 0, 0] = turn[:, 1, 1] = torch.empty(count, device=pictures.device).uniform_(0.9, 1.1)
+    turn[:, :, 2].uniform_(-0.125, 0.125)  # in halves of the side
+    grid = F.affine_grid(turn, pictures.shape, align_corners=False)
+    return F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
+
+
+def again(vae, pictures, exam):
+    """A batch once more: moved, half of it mirrored, and half after a trip through the autoencoder, but not what the model itself made."""
+    later = shift(pictures)
+    later[::2] = later[::2].flip(3)
+    for part in torch.randperm(len(exam))[: len(exam) // 2].split(16):
+        part = [i for i in part.tolist() if exam[i].kind not in ("weak sample", "repainted")]
+        if part:
+            later[part] = travel(vae, later[part])
+    return later
 
 
 def score(judge, config, pool, seed, count=1024, batch=64):
@@ -85,25 +124,23 @@ def train(config, folder, minutes, seed=0, start=None):
     judge = Judge(classes_of(config)).to(run.device)
     if start:
         judge.load_state_dict(load_file(start))
+    elif (old := load_first(config, folder)) is not None:
+        grow(judge, old)
     samples = {f"weak {kind}": digest(folder / "weak_samples" / f"{kind}.npy") for kind in pool}
     settings = {**list_settings(config, "mix", start=start), "batch": BATCH, "again": AGAIN, **samples}
     model, optimizer, _ = run.begin(judge, Muon(groups(judge), lr=lr), settings)
+    first = run.step
     examiner = Examiner(config, pool)
     stream = batches(
         replace(config, side=SIDE), BATCH, seed + 40, run.accelerator.process_index, run.step, paint=examiner.paint, invent=examiner.invent
     )
-    again = []
-    for _ in run.steps(optimizer, BATCH):
-        if again:
-            pictures, truth = again.pop()
-        else:
+    for step in run.steps(optimizer, BATCH):
+        if step % AGAIN == 0 or step == first:
             drawn, exam = next(stream)
             pictures, truth = to_unit(drawn, run.device), {h: t.to(run.device) for h, t in labels(judge.classes, exam).items()}
-            later = pictures.flip(3)
-            half = [i for i, shown in enumerate(exam) if shown.kind not in ("weak sample", "repainted")][: BATCH // 2]
-            later[half] = travel(vae, later[half])  # of the model's own pictures none: they have made it
-            again = [(later, truth)] * (AGAIN - 1)
-        run.update(model(pictures, truth))
+            run.update(model(pictures, truth))
+        else:
+            run.update(model(again(vae, pictures, exam), truth))
     if run.accelerator.is_main_process:
         judge.eval()
         keep(judge, config, run.folder / "judge")

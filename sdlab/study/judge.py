@@ -40,7 +40,9 @@ class Asked:
 
 
 class Judge(torch.nn.Module):
-    """A ResNet (He et al. 2016) with one linear head a question; 2.9 million parameters.
+    """A ResNet (He et al. 2016) with one linear head for each question; 2.8 million parameters.
+
+    Its first convolution looks at patches of 14×14 pixels, four apart: (B, 3, 128, 128) → (B, 32, 32, 32).
 
     Args:
         classes: what each head can answer, `{head: [names]}`; the object's last answer is `NONE`.
@@ -50,8 +52,9 @@ class Judge(torch.nn.Module):
         super().__init__()
         self.classes = classes
         self.trunk = ResNetModel(ResNetConfig(
-            embedding_size=32, hidden_sizes=[32, 64, 128, 256], depths=[2, 2, 2, 2], layer_type="basic",
+            embedding_size=32, hidden_sizes=[64, 128, 256], depths=[2, 2, 2], layer_type="basic",
         ))  # fmt: skip
+        self.trunk.embedder.embedder.convolution = torch.nn.Conv2d(3, 32, 14, stride=4, padding=6, bias=False)
         self.heads = torch.nn.ModuleDict({head: torch.nn.Linear(256, len(classes[head])) for head in HEADS})
 
     def features(self, pictures):
