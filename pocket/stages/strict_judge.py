@@ -1,6 +1,7 @@
 """The strict judge: name what pictures show, or answer "none of these". `python -m pocket.stages.strict_judge`.
 
-It begins as the judge of `pocket.stages.judge`, which knows the things but looks at 64 pixels and has no such answer, and learns from the pictures of `pocket.stages.exam`. The pool of the model's own pictures is made first, once, where it is not there yet:
+It begins as the judge of `pocket.stages.judge`, which knows the things but looks at 64 pixels and has no such answer, and learns from the
+pictures of `pocket.stages.exam`. The pool of the model's own pictures is made first, once, where it is not there yet:
 `python -m pocket.stages.weak_samples`.
 """
 
