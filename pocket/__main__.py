@@ -11,12 +11,12 @@ import typer
 
 STAGES = {  # model → its programs, in order
     "base": (
-        "stages.autoencoder", "stages.judge", "stages.diffusion",
-        "reports.base", "reports.behaviour", "reports.nearest", "shipping.base",
+        "stages.autoencoder", "stages.enlarge", "stages.sharpen", "stages.diffusion",
+        "reports.enlarge", "reports.base", "reports.behaviour", "reports.nearest", "shipping.base",
     ),
     "scribble": ("stages.controlnet", "reports.scribble", "shipping.scribble"),
     "xl": ("stages.xl", "stages.refiner", "reports.xl", "shipping.xl"),
-    "judge": ("stages.weak_samples", "stages.strict_judge", "reports.agreement_with_eye", "shipping.judge"),
+    "judge": ("stages.judge", "stages.weak_samples", "stages.strict_judge", "reports.agreement_with_eye", "shipping.judge"),
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from scipy.stats import binomtest
 
 from pocket.reports.eye import STEPS, read_labels
 from pocket.reports.results import write_results
-from pocket.ruler import judge as judging_before
+from pocket.ruler import first_judge as judging_before
 from pocket.stages.config import CONFIGS
 from sdlab.study.judge import Asked, hits, load_judge, opinion
 

@@ -8,6 +8,7 @@ distance to true pictures stands beside that of true ones to each other. Writes 
 
 import json
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -21,12 +22,14 @@ from scipy.stats import bootstrap
 from pocket.reports.results import write_results
 from pocket.ruler import judge as judging
 from pocket.ruler import prompts
-from pocket.ruler.pictures import contact_sheet, draw_true, sample
+from pocket.ruler.pictures import contact_sheet, draw_shown, sample
 from pocket.stages.autoencoder import held_out_psnr
 from pocket.stages.config import CONFIGS
 from pocket.stages.settings import digest
+from pocket.world.scene import draw
 from sdlab.assets import ASSETS
 from sdlab.scratch.judge import frechet_distance
+from sdlab.study.judge import WEIGHTS
 from sdlab.system.device import pick
 
 SETS = {  # name → (prompts, seed of the first picture's noise); the first two differ in language only
@@ -64,7 +67,8 @@ def ruler(config, folder):
     judge = judging.load(config, folder)
     if judge is None:
         raise SystemExit(
-            f"there is no judge for configuration {config.name!r}: train it first with python -m pocket.stages.judge --config {config.name}"
+            f"there is no judge for configuration {config.name!r}: train it first with "
+            f"python -m pocket.stages.strict_judge --config {config.name}"
         )
     return judge.to(pick())
 
@@ -97,33 +101,36 @@ def main(
     for name, (invent, seed) in SETS.items():
         texts, scenes = zip(*invent(config.mix), strict=True)
         start = time.monotonic()
-        pictures = sample(pipe, list(texts), steps, guidance, config.side, seed)
+        pictures = sample(pipe, list(texts), steps, guidance, seed)
         seconds = (time.monotonic() - start) / len(texts)
-        real = draw_true(scenes, config.side, seed)
+        real = draw_shown(config, scenes, seed)
         found, true = judging.opinion(judge, pictures), judging.opinion(judge, real)
-        hits = judging.hits(found, config, scenes)
+        hits = judging.hits(judge, found, scenes)
         sets[name] = {
             "prompts": len(texts),
             "accuracy": {head: right.mean().item() for head, right in hits.items() if len(right)},
             "interval": {head: interval(right) for head, right in hits.items() if len(right)},
             "seconds_per_picture_in_batches": seconds,
-            "through_autoencoder": judging.accuracy(judging.opinion(judge, reconstruct(pipe.vae, real)), config, scenes),
-            "true": judging.accuracy(true, config, scenes),
+            "through_autoencoder": judging.accuracy(judge, judging.opinion(judge, reconstruct(pipe.vae, real)), scenes),
+            "true": judging.accuracy(judge, true, scenes),
         }
         if name == "English":
-            first_five = found["object"].topk(5).indices == judging.labels(config, scenes)["object"].argmax(1, keepdim=True)
-            others = judging.opinion(judge, draw_true(scenes, config.side, seed + 1))["features"]
+            first_five = [
+                scene.things[0].concept in {judge.classes["object"][i] for i in likeliest}
+                for scene, likeliest in zip(scenes, found["object"].topk(5).indices, strict=True)
+            ]
+            others = judging.opinion(judge, draw_shown(config, scenes, seed + 1))["features"]
             frechet = {
                 "model": frechet_distance(found["features"], true["features"]),
                 "true": frechet_distance(others, true["features"]),
             }
-        contact_sheet(pictures[:100], 10, 128 // config.side or 1).save(folder / f"{name.lower().replace(' ', '-')}.png")
+        contact_sheet(pictures[:100], 10).save(folder / f"{name.lower().replace(' ', '-')}.png")
         print(name, {head: f"{share:.0%}" for head, share in sets[name]["accuracy"].items()}, flush=True)
     results = {
-        "judge": digest(judging.find_file(config, folder)),
-        "steps": steps, "guidance": guidance, "side": config.side, "sets": sets,
-        "object_top5": first_five.any(1).float().mean().item(), "frechet": frechet,
-        "autoencoder_psnr_db": held_out_psnr(pipe.vae, config),
+        "judge": digest(judging.find_folder(config, folder) / WEIGHTS),
+        "steps": steps, "guidance": guidance, "side": config.shown, "sets": sets,
+        "object_top5": sum(first_five) / len(first_five), "frechet": frechet,
+        "autoencoder_psnr_db": held_out_psnr(pipe.vae, replace(config, side=config.shown), paint=partial(draw, grain=config.wider)),
         "parameters": {name: sum(p.numel() for p in getattr(pipe, name).parameters()) for name in ("vae", "text_encoder", "unet")},
     }  # fmt: skip
     results = write_results(folder / "evaluation.json", results)

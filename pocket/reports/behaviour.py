@@ -17,7 +17,7 @@ from scipy.ndimage import laplace
 from pocket.reports.base import add, load_pipeline, load_results, ruler
 from pocket.ruler import judge as judging
 from pocket.ruler import prompts
-from pocket.ruler.pictures import draw_true, sample
+from pocket.ruler.pictures import draw_shown, sample
 from pocket.stages.config import CONFIGS
 from pocket.world.words import STYLES
 from sdlab.pipes import samplers
@@ -47,9 +47,9 @@ def sharpness(pictures):
     return float(sum(laplace(picture).std() for picture in grey) / len(grey))
 
 
-def share_right(found, config, scenes):
+def share_right(judge, found, scenes):
     """The shares of pictures with the right object, and with object, style and background all right."""
-    hits = judging.hits(found, config, scenes)
+    hits = judging.hits(judge, found, scenes)
     together = hits["object"] * hits["style"] * hits["background"]
     return {"object": hits["object"].mean().item(), "all": together.mean().item()}
 
@@ -58,28 +58,28 @@ def turn_guidance(pipe, judge, config, texts, scenes):
     """Per scale: accuracy, variety (mean distance in the judge's features between two noises of one prompt), saturation, clipping."""
     table = []
     for scale in SCALES:
-        pictures = sample(pipe, texts * 2, guidance=float(scale), side=config.side)
+        pictures = sample(pipe, texts * 2, guidance=float(scale))
         found = judging.opinion(judge, pictures)
         one, two = found["features"].chunk(2)
         variety = (one - two).norm(dim=1).mean().item()
         table.append({
-            "guidance": scale, **share_right(found, config, scenes * 2), "variety": variety, "saturation": saturation(pictures),
+            "guidance": scale, **share_right(judge, found, scenes * 2), "variety": variety, "saturation": saturation(pictures),
             "clipped": clipping(pictures),
         })  # fmt: skip
-    real = draw_true(scenes * 2, config.side, 1)
+    real = draw_shown(config, scenes * 2, 1)
     one, two = judging.opinion(judge, real)["features"].chunk(2)
     true = {"variety": (one - two).norm(dim=1).mean().item(), "saturation": saturation(real), "clipped": clipping(real)}
     return {"table": table, "true pictures": true}
 
 
-def turn_steps(pipe, judge, config, texts, scenes, guidance):
+def turn_steps(pipe, judge, texts, scenes, guidance):
     """Per sampler and number of steps: accuracy, and the mean squared distance to the picture of the most steps."""
     stock, table = pipe.scheduler, []
     for name in SAMPLERS:
         pipe.scheduler, rows = samplers.make(name, stock.config), []
         for steps in STEPS:
-            pictures = sample(pipe, texts, steps, guidance, config.side)
-            rows.append((steps, pictures, share_right(judging.opinion(judge, pictures), config, scenes)))
+            pictures = sample(pipe, texts, steps, guidance)
+            rows.append((steps, pictures, share_right(judge, judging.opinion(judge, pictures), scenes)))
         last = rows[-1][1]
         table += [{"sampler": name, "steps": steps, **share, "to the last": (x - last).square().mean().item()} for steps, x, share in rows]
     pipe.scheduler = stock
@@ -92,16 +92,16 @@ def say_no(pipe, judge, config, texts, scenes, guidance):
     """
     against = {}
     for negative in ("", POOR):
-        pictures = sample(pipe, texts, guidance=guidance, side=config.side, negative_prompt=[negative] * len(texts))
-        against[negative or "nothing"] = {"sharpness": sharpness(pictures), **share_right(judging.opinion(judge, pictures), config, scenes)}
-    against["true pictures"] = {"sharpness": sharpness(draw_true(scenes, config.side, 1))}
+        pictures = sample(pipe, texts, guidance=guidance, negative_prompt=[negative] * len(texts))
+        against[negative or "nothing"] = {"sharpness": sharpness(pictures), **share_right(judge, judging.opinion(judge, pictures), scenes)}
+    against["true pictures"] = {"sharpness": sharpness(draw_shown(config, scenes, 1))}
     styleless, cartoon = [text.rsplit(", ", 1)[0] for text in texts], {}
     for negative in ("", "cartoon"):
-        pictures = sample(pipe, styleless, guidance=guidance, side=config.side, negative_prompt=[negative] * len(texts))
+        pictures = sample(pipe, styleless, guidance=guidance, negative_prompt=[negative] * len(texts))
         found = judging.opinion(judge, pictures)
         cartoon[negative or "nothing"] = {
-            "cartoon": (found["style"].argmax(1) == list(STYLES).index("cartoon")).float().mean().item(),
-            "object": judging.hits(found, config, scenes)["object"].mean().item(),
+            "cartoon": (found["style"].argmax(1) == judge.classes["style"].index("cartoon")).float().mean().item(),
+            "object": judging.hits(judge, found, scenes)["object"].mean().item(),
         }
     return {"quality": against, "style": cartoon}
 
@@ -112,12 +112,12 @@ def change_pictures(pipe, judge, config, texts, scenes, guidance):
     """
     styles, table = list(STYLES), []
     sources = [replace(s, style=styles[(styles.index(s.style) + 3) % len(styles)]) for s in scenes]
-    pictures = draw_true(sources, config.side, 1)
+    pictures = draw_shown(config, sources, 1)
     again = StableDiffusionImg2ImgPipeline(**pipe.components, requires_safety_checker=False)
     for strength in STRENGTHS:
         made = sample(again, texts, 40, guidance, image=list(pictures.add(1).div(2)), strength=strength)
         found = judging.opinion(judge, made)
-        asked, old = judging.hits(found, config, scenes), judging.hits(found, config, sources)
+        asked, old = judging.hits(judge, found, scenes), judging.hits(judge, found, sources)
         table.append({
             "strength": strength, "distance": (made - pictures).square().mean().sqrt().item() / 2,
             **{key: share.mean().item() for key, share in
@@ -141,7 +141,7 @@ def main(
     found = {"prompts": count}
     for name, turn in (
         ("guidance", partial(turn_guidance, *asked)),
-        ("steps", partial(turn_steps, *asked, guidance)),
+        ("steps", partial(turn_steps, pipe, judge, texts, scenes, guidance)),
         ("negative", partial(say_no, *asked, guidance)),
         ("image to image", partial(change_pictures, *asked, guidance)),
     ):

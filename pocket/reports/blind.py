@@ -26,14 +26,14 @@ PAIRS = 24  # of each model
 ROWS, COLUMNS = 3, 2  # pairs on a sheet
 
 
-def latents_drawn(small, config, count=PAIRS, seed=500):
+def latents_drawn(small, mix, count=PAIRS, seed=500):
     """What the shipped base and XL draw for fixed prompts: latents (count, 4, 16, 16) and (count, 4, 32, 32)."""
-    texts = [text for text, _ in prompts.one_thing(config.mix, 2 * count)]
+    texts = [text for text, _ in prompts.one_thing(mix, 2 * count)]
     base = StableDiffusionPipeline.from_pretrained(ASSETS / "pocket", vae=small, dtype=torch.float32)
     xl = StableDiffusionXLPipeline.from_pretrained(ASSETS / "pocket-xl", vae=small, dtype=torch.float32)
     return (
-        sample(base, texts[:count], side=config.side, seed=seed, latents_only=True),
-        sample(xl, texts[count:], side=2 * config.side, seed=seed, latents_only=True),
+        sample(base, texts[:count], seed=seed, latents_only=True),
+        sample(xl, texts[count:], seed=seed, latents_only=True),
     )
 
 
@@ -85,7 +85,7 @@ def main(
     small = AutoencoderKL.from_pretrained(folder / "enlarge" / "small").eval()
     large = AutoencoderKL.from_pretrained(model or folder / "sharpen" / "model").eval()
     sides, pairs = "".join(np.random.default_rng(seed).choice(["l", "r"], 2 * PAIRS)), []
-    for latents in latents_drawn(small, config, seed=seed):
+    for latents in latents_drawn(small, config.mix, seed=seed):
         for new, old in zip(decode(large, latents), double(decode(small, latents)), strict=True):
             pair = at_300(new), at_300(old)
             pairs.append(pair if sides[len(pairs)] == "l" else pair[::-1])

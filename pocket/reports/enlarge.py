@@ -19,7 +19,7 @@ from diffusers import AutoencoderKL
 from pocket.reports.base import ruler
 from pocket.reports.blind import latents_drawn
 from pocket.reports.results import write_results
-from pocket.reports.sharpness import agreement, decode, double, edge_strength, encode, likeness, milliseconds, quarter_features
+from pocket.reports.sharpness import agreement, decode, double, edge_strength, encode, features_of, likeness, milliseconds
 from pocket.ruler.pictures import contact_sheet
 from pocket.stages.config import CONFIGS
 from pocket.stages.enlarge import half
@@ -61,9 +61,12 @@ def main(
 ):
     """Print the numbers and write the sheets beside the model's folder."""
     config, folder = CONFIGS[config], folder / config
+    if config.wider == 1:
+        print(f"the autoencoder of {config.name!r} was not enlarged")
+        return
     small = AutoencoderKL.from_pretrained(folder / "enlarge" / "small").eval()
     large = AutoencoderKL.from_pretrained(model or folder / "sharpen" / "model").eval()
-    features, results = quarter_features(ruler(config, folder)), {}
+    features, results = features_of(ruler(config, folder)), {}
     for name, grain in (("world", 1), ("world of half the side", 2)):
         stream = batches(replace(config, side=2 * config.side), scenes, HELD_OUT, paint=partial(draw, grain=grain))
         results[name], sheet = compare(small, large, to_unit(next(stream)[0]), features)
@@ -72,7 +75,7 @@ def main(
     results["decode_ms"] = {"large": milliseconds(lambda: large.decode(latents)), "small": milliseconds(lambda: small.decode(latents))}
     results["threads"] = torch.get_num_threads()
     results["fp16_bytes"] = 2 * sum(p.numel() for p in large.parameters())
-    for name, drawn in zip(("base", "xl"), latents_drawn(small, config, SHEET), strict=True):
+    for name, drawn in zip(("base", "xl"), latents_drawn(small, config.mix, SHEET), strict=True):
         made = decode(small, drawn)
         rows(made, double(made), decode(large, drawn)).save(folder / f"enlarge-{name}.png")
     results = write_results(folder / "enlarge.json", results)

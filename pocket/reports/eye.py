@@ -1,7 +1,8 @@
 """Pictures of the pocket model that a person looked at once, and said of each whether what was asked for can be recognised.
 
 `pocket/data/labels/` keeps them: the pictures as one WebP sheet, prompts, seeds and verdicts in `labels.json`. They were labelled before
-any judge was asked about them, and nothing is tuned on them. `python -m pocket.reports.eye` draws the same pictures again.
+any judge was asked about them, and nothing is tuned on them. The model that drew them was an earlier one, of 64 pixels;
+`python -m pocket.reports.eye` draws the same prompts and seeds with the shipped one, to be labelled anew.
 """
 
 import json
@@ -24,7 +25,7 @@ from sdlab.assets import ASSETS
 from sdlab.system.device import pick
 
 FOLDER = DATA / "labels"
-COLUMNS, SIDE = 20, 64  # of the kept sheet, and of each picture on it
+COLUMNS = 20  # of the kept sheet
 SETS = {  # name → (prompts, how many, the seed of the first)
     "one thing": (prompts.one_thing, 100, 500_000),
     "two things": (prompts.two_things, 50, 510_000),
@@ -68,17 +69,18 @@ def choose(config=CPU):
 
 
 def read_labels(folder=FOLDER):
-    """The labelled pictures: a list of `Labelled`, and the pictures themselves in −1…1, (n, 3, 64, 64)."""
+    """The labelled pictures: a list of `Labelled`, and the pictures themselves in −1…1, (n, 3, side, side)."""
     rows = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
     sheet = np.asarray(Image.open(folder / "sheet.webp").convert("RGB"))
-    grid = torch.from_numpy(sheet.copy()).permute(2, 0, 1).unfold(1, SIDE, SIDE).unfold(2, SIDE, SIDE)  # (3, rows, columns, 64, 64)
+    side = sheet.shape[1] // COLUMNS
+    grid = torch.from_numpy(sheet.copy()).permute(2, 0, 1).unfold(1, side, side).unfold(2, side, side)  # (3, rows, columns, side, side)
     pictures = grid.flatten(1, 2).transpose(0, 1)[: len(rows)]
     return [Labelled(**{**row, "things": tuple(row["things"])}) for row in rows], pictures.float() / 127.5 - 1
 
 
-def draw_chosen(pipe, chosen, config=CPU):
-    """The pictures of a list of `Labelled`, in −1…1, (n, 3, 64, 64); each starts from its own seed."""
-    return torch.cat([sample(pipe, [one.prompt], one.steps, 4.0, config.side, one.seed) for one in chosen])
+def draw_chosen(pipe, chosen):
+    """The pictures of a list of `Labelled`, in −1…1, (n, 3, side, side); each starts from its own seed."""
+    return torch.cat([sample(pipe, [one.prompt], one.steps, 4.0, one.seed) for one in chosen])
 
 
 def number(pictures, chosen, first, side=300, columns=5):
@@ -98,9 +100,10 @@ def main(folder: Annotated[Path, typer.Option(help="where the sheets go")] = Pat
     folder.mkdir(parents=True, exist_ok=True)
     chosen = choose()
     pictures = draw_chosen(StableDiffusionPipeline.from_pretrained(ASSETS / "pocket", dtype=torch.float32).to(pick()), chosen)
-    sheet = Image.new("RGB", (COLUMNS * SIDE, -(-len(chosen) // COLUMNS) * SIDE))
+    side = pictures.shape[-1]
+    sheet = Image.new("RGB", (COLUMNS * side, -(-len(chosen) // COLUMNS) * side))
     for i, picture in enumerate(pictures):
-        sheet.paste(to_pil(picture), (i % COLUMNS * SIDE, i // COLUMNS * SIDE))
+        sheet.paste(to_pil(picture), (i % COLUMNS * side, i // COLUMNS * side))
     sheet.save(folder / "sheet.webp", lossless=True, method=6)
     for start in range(0, len(chosen), 25):
         number(pictures[start : start + 25], chosen[start : start + 25], start).save(folder / f"look-{start:03d}.png")

@@ -20,7 +20,7 @@ import sdlab
 from pocket.reports.base import add, load_pipeline, load_results, ruler
 from pocket.ruler import judge as judging
 from pocket.ruler import prompts
-from pocket.ruler.pictures import draw_true, sample, to_pil
+from pocket.ruler.pictures import draw_shown, sample, to_pil
 from pocket.stages.config import CONFIGS
 from pocket.world import catalog
 from pocket.world.scene import Inventor
@@ -98,7 +98,7 @@ def main(
     path, results = load_results(config, folder)
     pipe, judge = load_pipeline(folder, model), ruler(config, folder)
     texts, scenes = map(list, zip(*prompts.one_thing(config.mix, count), strict=True))
-    samples, fresh = sample(pipe, texts, guidance=results["guidance"], side=config.side), draw_true(scenes, config.side, 1)
+    samples, fresh = sample(pipe, texts, guidance=results["guidance"]), draw_shown(config, scenes, 1)
     stream, seen = batches(config, 500, 20), []
     for _ in range(training // 500):
         seen.append(next(stream)[0])
@@ -107,7 +107,7 @@ def main(
     found = {"samples": count, "training pictures": len(seen)}
     for name, pictures in (("model", samples), ("fresh true pictures", fresh)):
         distances, which = torch.cdist(judging.opinion(judge, pictures)["features"], known).min(1)
-        fits = nearest_sprites(pictures, config)
+        fits = nearest_sprites(F.interpolate(pictures, config.side, mode="area"), config)
         found[name] = {
             "distance to the nearest training picture": distances.median().item(),
             "correlation with the nearest sprite": float(np.median([r for _, _, r in fits])),
@@ -121,13 +121,13 @@ def main(
 
 def sheet(samples, fits, neighbours, texts, columns=7):
     """Three rows of pictures: samples, the sprite that fits each best, the nearest training picture."""
-    rows = [to_pil(x, 2) for x in samples[:columns]]
+    rows = [to_pil(x) for x in samples[:columns]]
     for concept, emoji_set, _ in fits[:columns]:
         picture = Image.fromarray(catalog.sprite(concept, emoji_set))
         paper = Image.new("RGB", (max(picture.size),) * 2, "white")
         paper.paste(picture, ((paper.width - picture.width) // 2, (paper.height - picture.height) // 2), picture)
         rows.append(paper.resize(rows[0].size))
-    rows += [to_pil(to_unit(x[None])[0], 2) for x in neighbours[:columns]]
+    rows += [to_pil(to_unit(x[None])[0]).resize(rows[0].size, Image.BICUBIC) for x in neighbours[:columns]]
     titles = ["\n".join(textwrap.wrap(text, 22)) for text in texts[:columns]]
     titles += [f"{concept}\n{emoji_set}\ncorrelation {r:.2f}" for concept, emoji_set, r in fits[:columns]]
     return sdlab.grid(rows, titles + ["nearest training picture"] * columns, columns=columns)

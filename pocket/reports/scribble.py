@@ -20,7 +20,7 @@ from pocket.reports.results import write_results
 from pocket.ruler import judge as judging
 from pocket.ruler import prompts
 from pocket.ruler.agreement import agreement
-from pocket.ruler.pictures import draw_true, sample, to_pil
+from pocket.ruler.pictures import draw_shown, sample, to_pil
 from pocket.stages.config import CONFIGS
 from pocket.stages.controlnet import as_hint, outline_things, place
 from pocket.world.scene import draw_apart
@@ -49,27 +49,26 @@ def sheet(pipe, side):
     """Stick drawings, and under each what the model makes of it without and with the control."""
     texts = [text for _, text in ASKED]
     titles = [textwrap.fill(text, 20) for text in texts]
-    sketches = [stick_drawing(name, side) for name, _ in ASKED]
-    rows = [sketch.resize((2 * side, 2 * side)) for sketch in sketches]
+    rows = sketches = [stick_drawing(name, side) for name, _ in ASKED]
     for strength in (0.0, 1.0):
-        made = sample(pipe, texts, STEPS, GUIDANCE, side, image=sketches, controlnet_conditioning_scale=strength)
-        rows += [to_pil(picture, 2) for picture in made]
+        made = sample(pipe, texts, STEPS, GUIDANCE, image=sketches, controlnet_conditioning_scale=strength)
+        rows = rows + [to_pil(picture) for picture in made]
     return sdlab.grid(rows, titles + ["without the sketch"] * len(texts) + ["with it"] * len(texts), columns=len(texts))
 
 
 def measure(pipe, judge, config, texts, scenes):
     """Draw the texts without a sketch, from lines and from scribbles; yield `(what it was drawn from, its numbers)`, true pictures last."""
-    lines = outline_things(scenes, config.side, 1)
-    hints = {"no sketch": torch.zeros_like(lines), "lines": lines, "scribbles": draw_scribbles(scenes, config.side, 1)}
+    lines = outline_things(scenes, config.shown, 1)
+    hints = {"no sketch": torch.zeros_like(lines), "lines": lines, "scribbles": draw_scribbles(scenes, config.shown, 1)}
     for kind in (*hints, "true pictures"):
         if kind in hints:
             told = {"image": list(as_hint(hints[kind])), "controlnet_conditioning_scale": 0.0 if kind == "no sketch" else 1.0}
-            pictures = sample(pipe, texts, STEPS, GUIDANCE, config.side, **told)
+            pictures = sample(pipe, texts, STEPS, GUIDANCE, **told)
         else:
-            pictures = draw_true(scenes, config.side, 1)
+            pictures = draw_shown(config, scenes, 1)
         yield kind, {
             "agreement": agreement(pictures, lines), "chance": agreement(pictures, lines.roll(1, 0)),
-            **judging.accuracy(judging.opinion(judge, pictures), config, scenes),
+            **judging.accuracy(judge, judging.opinion(judge, pictures), scenes),
         }  # fmt: skip
 
 
@@ -93,7 +92,7 @@ def main(
         "parameters": sum(p.numel() for p in pipe.controlnet.parameters()),
     }  # fmt: skip
     write_results(folder / "scribble.json", results)
-    sheet(pipe, config.side).savefig(folder / "scribble.png", dpi=110)
+    sheet(pipe, config.shown).savefig(folder / "scribble.png", dpi=110)
 
 
 if __name__ == "__main__":

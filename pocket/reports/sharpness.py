@@ -8,7 +8,6 @@ import time
 import torch
 import torch.nn.functional as F
 
-from pocket.reports.xl import quarters
 from pocket.stages.enlarge import edges
 from sdlab.scratch.autoencoder import psnr
 from sdlab.scratch.judge import frechet_distance
@@ -38,13 +37,13 @@ def edge_strength(pictures):
     return sum(difference.abs().mean().item() for difference in edges(pictures)) / 4  # two directions, range of two
 
 
-def quarter_features(judge):
-    """What a judge of small pictures sees in large ones: a function from pictures to its features of their quarters, (4·B, D)."""
+def features_of(judge):
+    """What a judge sees in pictures: a function from pictures to its features, (B, D)."""
 
     @torch.no_grad()
     def features(pictures):
         device = next(judge.parameters()).device
-        return torch.cat([judge.features(quarters(part).to(device)).cpu() for part in pictures.split(CHUNK)])
+        return torch.cat([judge.features(part.to(device)).cpu() for part in pictures.split(CHUNK)])
 
     return features
 

@@ -1,11 +1,12 @@
 """Measure the XL: its base alone, and its base with the refiner, at equal numbers of steps. `python -m pocket.reports.xl`.
 
-Accuracy is the judge's, on pictures shrunk to the side it knows. Detail is measured twice against true pictures of the same prompts: by the
+Accuracy is the judge's, which looks at 128 pixels. Detail is measured twice against true pictures of the same prompts: by the
 Fréchet distance of the judge's features of quarters at full size, and by how far the power of the finest waves is off. Then, what it does
 with the numbers that it is told: a small original, a crop, a low aesthetic score. Writes `xl.json` and a sheet.
 """
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,11 +19,11 @@ from pocket.reports.behaviour import sharpness
 from pocket.reports.results import write_results
 from pocket.ruler import judge as judging
 from pocket.ruler import prompts
-from pocket.ruler.pictures import contact_sheet, draw_true, sample
+from pocket.ruler.pictures import contact_sheet, draw_shown, draw_true, sample
 from pocket.stages.config import CONFIGS
 from pocket.stages.denoising import tokenize
 from pocket.stages.refiner import SHARE, assemble
-from pocket.stages.xl import DenoiserXL, enlarge, shrink
+from pocket.stages.xl import DenoiserXL, enlarge
 from pocket.world.framing import GOOD, POOR, Framed, photograph, tell
 from sdlab.assets import ASSETS
 from sdlab.scratch.judge import frechet_distance
@@ -67,9 +68,9 @@ def fine_error(pictures, true):
     return (found.log10() - asked.log10())[frequency > FINEST].abs().mean().item()
 
 
-def measure(pictures, true, judge, config, scenes):
+def measure(pictures, true, judge, scenes):
     """All numbers of one way to draw."""
-    hits = judging.hits(judging.opinion(judge, shrink(pictures)), config, scenes)
+    hits = judging.hits(judge, judging.opinion(judge, pictures), scenes)
     ours, theirs = (judging.opinion(judge, quarters(x))["features"] for x in (pictures, true))
     return {
         "accuracy": {head: right.mean().item() for head, right in hits.items() if len(right)},
@@ -93,26 +94,27 @@ def tellings(side):
     return smaller | crops
 
 
-def measure_tellings(base, refiner, texts, scenes, side):
+def measure_tellings(base, refiner, texts, scenes, side, grain):
     """What changes when the models are told something else: a row for each telling, with true pictures that it is true of."""
     rows = []
     for words, (original, top, left) in tellings(side).items():
         name, measure = ("sharpness", sharpness) if original <= side else ("centre of the edges", centre)
         made = sample(base, texts, STEPS, GUIDANCE, original_size=(original, original), crops_coords_top_left=(top, left))
-        true = draw_true([Framed(scene, original, top, left) for scene in scenes], side, 1, photograph)
+        true = draw_true([Framed(scene, original, top, left) for scene in scenes], side, 1, partial(photograph, grain=grain))
         rows.append({"told": words, "measured": name, "drawn": measure(made), "true pictures": measure(true)})
     for score in (POOR, GOOD):
         made = refine(base, refiner, texts, STEPS, GUIDANCE, aesthetic_score=score, negative_aesthetic_score=score)
         rows.append({"told": f"aesthetic score of {score}", "measured": "sharpness", "drawn": sharpness(made)})
-    return rows + losses(base, texts, scenes, side)
+    return rows + losses(base, texts, scenes, side, grain)
 
 
 @torch.no_grad()
-def losses(base, texts, scenes, side):
+def losses(base, texts, scenes, side, grain):
     """What it helps to be told the truth: the base's loss on true crops at strong noise, told so, of another corner, or of no crop."""
     large, corners = 3 * side // 2, [(0, side // 4), (side // 4, side // 2), (side // 2, side // 4), (side // 4, 0)]
     framed = [Framed(scene, large, *corners[i % 4]) for i, scene in enumerate(scenes)]
-    x0 = base.vae.encode(draw_true(framed, side, 1, photograph).to(base.device)).latent_dist.mean * base.vae.config.scaling_factor
+    true = draw_true(framed, side, 1, partial(photograph, grain=grain)).to(base.device)
+    x0 = base.vae.encode(true).latent_dist.mean * base.vae.config.scaling_factor
     t, eps = torch.full((len(x0),), STRONG), torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
     t, eps = t.to(x0.device), eps.to(x0.device)
     noisy, target = base.scheduler.add_noise(x0, eps, t), base.scheduler.get_velocity(x0, eps, t)
@@ -140,20 +142,20 @@ def main(
     small = CONFIGS[config]
     config, folder = enlarge(small), folder / small.name
     judge, (base, refiner) = ruler(small, folder), load_pipelines(folder)
-    results = {"prompts": count, "steps": STEPS, "guidance": GUIDANCE, "side": config.side, "sets": {}}
+    results = {"prompts": count, "steps": STEPS, "guidance": GUIDANCE, "side": config.shown, "sets": {}}
     for name, invent in (("one thing", prompts.one_thing), ("two things", prompts.two_things)):
         texts, scenes = map(list, zip(*invent(config.mix, count), strict=True))
-        true = draw_true(scenes, config.side, 1)
+        true = draw_shown(config, scenes, 1)
         ways = {
             "base": sample(base, texts, STEPS, GUIDANCE), "base and refiner": refine(base, refiner, texts, STEPS, GUIDANCE),
-            "true pictures": draw_true(scenes, config.side, 2),
+            "true pictures": draw_shown(config, scenes, 2),
         }  # fmt: skip
-        results["sets"][name] = {way: measure(pictures, true, judge, small, scenes) for way, pictures in ways.items()}
+        results["sets"][name] = {way: measure(pictures, true, judge, scenes) for way, pictures in ways.items()}
         print(name, json.dumps(results["sets"][name], indent=1), flush=True)
         pairs = torch.stack([ways["base"], ways["base and refiner"]], 1)[:24].flatten(0, 1)
-        contact_sheet(pairs, 8, 2).save(folder / f"xl-{name.replace(' ', '-')}.png")
+        contact_sheet(pairs, 8).save(folder / f"xl-{name.replace(' ', '-')}.png")
     quiet = [(text, scene) for text, scene in prompts.one_thing(config.mix) if scene.background in QUIET]
-    results["told"] = measure_tellings(base, refiner, *map(list, zip(*quiet[:TELLINGS], strict=True)), config.side)
+    results["told"] = measure_tellings(base, refiner, *map(list, zip(*quiet[:TELLINGS], strict=True)), config.shown, config.wider)
     results["parameters"] = {
         "unet": sum(p.numel() for p in base.unet.parameters()), "refiner": sum(p.numel() for p in refiner.unet.parameters()),
         "text_encoder": sum(p.numel() for p in base.text_encoder.parameters()),

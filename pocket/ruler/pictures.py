@@ -1,5 +1,7 @@
 """Pictures of a pipeline and of the world as tensors in −1…1, and sheets of them."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from PIL import Image
@@ -9,26 +11,32 @@ from pocket.world.stream import to_unit
 
 
 @torch.no_grad()
-def sample(pipe, texts, steps=25, guidance=4.0, side=None, seed=0, latents_only=False, **more):
-    """Pictures in −1…1, (B, 3, H, W), for `texts`; picture i starts from the noise of seed + i, whatever the batch.
+def sample(pipe, texts, steps=25, guidance=4.0, seed=0, latents_only=False, **more):
+    """Pictures in −1…1, (B, 3, H, W), of the pipeline's own size; picture i starts from the noise of seed + i, whatever the batch.
 
     With `latents_only` the latents before decoding, (B, 4, h, w). `more` goes to the pipeline; what is a list there is dealt out like the
     texts.
     """
     pipe.set_progress_bar_config(disable=True)
-    size = {"height": side, "width": side} if side else {}
     batch = 16 if pipe.device.type == "cpu" else 256
     pictures = []
     for start in range(0, len(texts), batch):
         part = texts[start : start + batch]
         out = pipe(
-            part, num_inference_steps=steps, guidance_scale=guidance, output_type="latent" if latents_only else "pt", **size,
+            part, num_inference_steps=steps, guidance_scale=guidance, output_type="latent" if latents_only else "pt",
             generator=[torch.Generator("cpu").manual_seed(seed + start + i) for i in range(len(part))],
             **{key: value[start : start + batch] if isinstance(value, list) else value for key, value in more.items()},
         )  # fmt: skip
         made = out.images.float().cpu()
         pictures.append(made if latents_only else made * 2 - 1)
     return torch.cat(pictures)
+
+
+def draw_shown(config, scenes, seed):
+    """True pictures of scenes as a configuration's models are to draw them: as wide as they are shown, their strokes as wide as in those
+    that were learned from. In −1…1, (B, 3, H, W).
+    """
+    return draw_true(scenes, config.shown, seed, partial(draw, grain=config.wider))
 
 
 def draw_true(scenes, side, seed, paint=draw):

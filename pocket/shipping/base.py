@@ -4,7 +4,6 @@ A model is shipped only if its prompt accuracy (the mean of object, style and ba
 """
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,6 @@ import torch
 import typer
 from diffusers import StableDiffusionPipeline
 
-from pocket.ruler import judge as judging
 from pocket.shipping.card import card
 from pocket.shipping.ship import SHARD, Shipment, average_accuracy, describe, load_shipped, refuse_worse, ship
 from pocket.stages.config import CONFIGS
@@ -21,6 +19,7 @@ from pocket.stages.diffusion import BEFORE
 from pocket.stages.settings import last_run
 from sdlab.assets import ASSETS
 
+STAGES = ("autoencoder", "enlarge", "sharpen", "diffusion")
 TRAINING = "training.json"  # the story of a shipped model, beside its weights
 
 
@@ -31,14 +30,14 @@ BASE = Shipment(
 
 
 def training(folder, config):
-    """What went into the model in `folder`: `{"autoencoder": [runs], "judge": [runs], "diffusion": [runs], "notes": [sentences]}`.
+    """What went into the model in `folder`: `{stage: [runs], …, "notes": [sentences]}` for each of `STAGES`.
 
     A run is its minutes and samples, and for diffusion the share of captions in Portuguese. A model that began with a shipped one takes
     over that one's story.
     """
     before = folder / "diffusion" / BEFORE
     story = json.loads(before.read_text(encoding="utf-8")) if before.exists() else {"notes": []}
-    for stage in ("autoencoder", "judge", "diffusion"):
+    for stage in STAGES:
         runs = story.setdefault(stage, [])
         run = last_run(folder / stage) if (folder / stage / "log.jsonl").exists() else None
         if run and stage == "diffusion":
@@ -84,8 +83,6 @@ def main(
         (partial / TRAINING).write_text(json.dumps(story, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     ship(shipment, fill, results, card(config, story, results, hardware))
-    if not judging.kept_file(config).exists():
-        shutil.copy(judging.find_file(config, folder), judging.kept_file(config))
 
 
 if __name__ == "__main__":

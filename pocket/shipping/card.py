@@ -1,7 +1,12 @@
 """The model card: every number in it comes from the evaluation or from the logs."""
 
-from pocket.ruler import judge as judging
+import json
+
+from pocket.reports.agreement_with_eye import FILE
 from pocket.shipping.tables import HEAD, RUN, fill_table, write_share
+from pocket.world.scene import Inventor
+from pocket.world.words import BACKGROUNDS, STYLES
+from sdlab.study.judge import FOLDER, HEADS
 
 CARD = (
     HEAD
@@ -25,15 +30,15 @@ their own, `pocket/data/README.md`.
 
 ## How
 Configuration `{config}`, on {hardware}.
-Autoencoder: {autoencoder}. Judge: {judge}.
+Autoencoder: {autoencoder}{enlarged}.
 Text encoder and U-Net together: {diffusion}.
 The objective is v-prediction on SD's scaled-linear schedule; the optimizer Muon and AdamW; bf16; the weights' moving average is shipped;
 a tenth of the captions was empty. `make pocket CONFIG={config}` does the first run again, and
 `python -m pocket.stages.diffusion --config {config} --start sdlab/assets/pocket` continues from the shipped weights.
 {notes}
 ## Numbers
-Fixed prompts with fixed seeds, {steps} steps, guidance {guidance}, judged by a classifier trained on true pictures only
-(`python -m pocket.reports.base --config {config}`):
+Fixed prompts with fixed seeds, {steps} steps, guidance {guidance}, judged by `sdlab.study.judge`, which may answer "none of these" and
+agrees with a person on {agreement} of two hundred pictures (`python -m pocket.reports.base --config {config}`):
 
 | prompts | how many | object | style | background | colour |
 |---|---|---|---|---|---|
@@ -95,6 +100,19 @@ def _in_words(runs):
     return ", then ".join(parts) + (f", {sum(r['samples'] for r in runs):,} in all" if len(runs) > 1 else "")
 
 
+def _enlarged(story):
+    """How an autoencoder that shrinks four times was grown to one that shrinks eight times."""
+    if not story.get("enlarge"):
+        return ""
+    grown, sharpened = _in_words(story["enlarge"]), _in_words(story["sharpen"])
+    return f"; then grown, to shrink eight times over the same latents: {grown}; then sharpened: {sharpened}"
+
+
+def _agreement():
+    found = json.loads((FOLDER / FILE).read_text(encoding="utf-8"))["judge"]["all"]
+    return write_share(found["share"], found["interval"])
+
+
 def _languages(shares):
     """What the captions of all runs were in, from each run's share of Portuguese ones."""
     if not any(shares):
@@ -105,7 +123,7 @@ def _languages(shares):
 def _table(results, cell):
     """Rows of a table, one for each set of prompts; `cell(measured, head)` fills it where the question was asked."""
     return fill_table(
-        [name, str(measured["prompts"]), *(cell(measured, head) if head in measured["accuracy"] else "—" for head in judging.HEADS)]
+        [name, str(measured["prompts"]), *(cell(measured, head) if head in measured["accuracy"] else "—" for head in HEADS)]
         for name, measured in results["sets"].items()
     )
 
@@ -154,15 +172,14 @@ def _behaviour(config, results):
 
 def card(config, story, results, hardware):
     """The model card's text, every number taken from the results and the logs."""
-    known = judging.classes(config)
     return CARD.format(
         task="text-to-image", title="Pocket Stable Diffusion",
-        total=sum(results["parameters"].values()) / 1e6, side=config.side, config=config.name, hardware=hardware,
+        total=sum(results["parameters"].values()) / 1e6, side=results["side"], config=config.name, hardware=hardware,
         rows=_table(results, _share), ceilings=_table(results, _ceilings),
-        concepts=len(known["object"]), styles=len(known["style"]), backgrounds=len(known["background"]),
-        **{stage: _in_words(story[stage]) for stage in ("autoencoder", "judge", "diffusion")},
+        concepts=(concepts := len(Inventor(config.mix).names)), styles=len(STYLES), backgrounds=len(BACKGROUNDS), agreement=_agreement(),
+        **{stage: _in_words(story[stage]) for stage in ("autoencoder", "diffusion")}, enlarged=_enlarged(story),
         languages=_languages([run.get("portuguese", 0) for run in story["diffusion"]]),
         behaviour=_behaviour(config, results) if {"behaviour", "nearest"} <= set(results) else "",
-        notes="".join(f"\n{note}\n" for note in story["notes"]), chance5=5 / len(known["object"]), psnr=results["autoencoder_psnr_db"],
+        notes="".join(f"\n{note}\n" for note in story["notes"]), chance5=5 / concepts, psnr=results["autoencoder_psnr_db"],
         **{k: results[k] for k in ("steps", "guidance", "object_top5", "frechet")},
     )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pocket.reports.agreement_with_eye import FILE
+from pocket.ruler.first_judge import find_file, kept_file
 from pocket.shipping.ship import LICENSE
 from pocket.shipping.tables import write_share
 from pocket.stages.config import CONFIGS
@@ -65,6 +66,8 @@ def main(
     shutil.copy(LICENSE, partial / "LICENSE")
     (partial / "README.md").write_text(write_card(agreement, last_run(stage)), encoding="utf-8")
     replace_folder(target, partial)
+    if not (kept := kept_file(CONFIGS[config])).exists():
+        shutil.copy(find_file(CONFIGS[config], folder / config), kept)
     print(f"shipped {size / 1e6:.1f} MB to {target}")
 
 

@@ -12,12 +12,12 @@ import torch
 import typer
 from diffusers import ControlNetModel
 
-from pocket.ruler import judge as judging
 from pocket.shipping.ship import SHARD, Shipment, refuse_worse, ship
 from pocket.shipping.tables import HEAD, RUN, fill_table
 from pocket.stages.config import CONFIGS
 from pocket.stages.settings import last_run
 from sdlab.assets import ASSETS
+from sdlab.study.judge import HEADS
 
 CARD = (
     HEAD
@@ -63,12 +63,12 @@ def card(config, run, results, hardware):
             row["drawn from"],
             f"{row['agreement']:.2f}",
             f"{row['chance']:.2f}",
-            *(f"{row[head]:.0%}" for head in judging.HEADS),
+            *(f"{row[head]:.0%}" for head in HEADS),
         ]
         for row in results["table"]
     )
     return CARD.format(
-        task="image-to-image", title="Pocket scribble", parameters=results["parameters"] / 1e6, side=config.side, config=config.name,
+        task="image-to-image", title="Pocket scribble", parameters=results["parameters"] / 1e6, side=config.shown, config=config.name,
         hardware=hardware, run=RUN.format(**run), rows=fill_table(rows), **{key: results[key] for key in ("prompts", "steps", "guidance")},
     )  # fmt: skip
 

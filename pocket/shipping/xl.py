@@ -34,7 +34,7 @@ sdlab.generate((base, refiner), prompt, steps={steps}, guidance={guidance}).imag
 NUMBERS = """
 ## Numbers
 {prompts} fixed prompts of each kind, {steps} steps in all, guidance {guidance} (`python -m pocket.reports.xl --config {config}`).
-Accuracy is the judge's on pictures at half the side; in brackets its 95% bootstrap interval. *Fréchet* is the distance in the judge's
+Accuracy is the judge's; in brackets its 95% bootstrap interval. *Fréchet* is the distance in the judge's
 features of quarters at full size to true pictures of the same prompts. *Fine error* is how far the power of waves shorter than four
 pixels is off, in decimal logarithms: 0.3 is a factor of two.
 
@@ -72,13 +72,13 @@ Configuration `{config}`, on {hardware}: {run}. It began as a copy of the base's
 """
 LIMITS = {  # what the models of a configuration did not learn
     "text-to-image": {
-        "cpu": """It draws 128×128, which is what two CPU cores carry; the configuration `gpu` is for
-256×256 and has not been run. Told of a crop it draws things larger and cuts them off, but hardly moves them with the crop's corner: see
-where the table's two columns part."""
+        "cpu": """It draws 256×256, which is what two CPU cores carry; the configuration `gpu` knows more things and has not
+been run. Told of a crop it draws things larger and cuts them off, but hardly moves them with the crop's corner: see where the table's two
+columns part."""
     },
     "image-to-image": {
-        "cpu": """It works at 128×128, which is what two CPU cores carry; the configuration `gpu` is
-for 256×256 and has not been run. The aesthetic score changes hardly anything."""
+        "cpu": """It works at 256×256, which is what two CPU cores carry; the configuration `gpu` knows more things
+and has not been run. The aesthetic score changes hardly anything."""
     },
 }
 

@@ -10,6 +10,7 @@ from diffusers import AutoencoderKL
 
 from pocket.stages.command import stage
 from pocket.stages.settings import list_settings
+from pocket.world.scene import draw
 from pocket.world.stream import batches, to_unit
 from sdlab.scratch.autoencoder import psnr
 from sdlab.scratch.muon import Muon, groups
@@ -50,9 +51,9 @@ def fold_statistics(vae, pictures):
 
 
 @torch.no_grad()
-def held_out_psnr(vae, config, count=256, seed=777):
-    """PSNR in dB over `count` scenes that training did not draw."""
-    pictures, _ = next(batches(config, count, seed, seed))
+def held_out_psnr(vae, config, count=256, seed=777, paint=draw):
+    """PSNR in dB over `count` scenes that training did not draw, of the configuration's side, painted by `paint`."""
+    pictures, _ = next(batches(config, count, seed, seed, paint=paint))
     pictures = to_unit(pictures, vae.device)
     errors = [F.mse_loss(vae.decode(vae.encode(x).latent_dist.mean).sample, x) for x in pictures.split(64)]
     return psnr(torch.stack(errors).mean())

@@ -6,6 +6,7 @@ so that the scribble has to be understood by itself.
 """
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from pocket.ruler import judge as judging
 from pocket.ruler import prompts
 from pocket.ruler.agreement import agreement
 from pocket.ruler.pictures import contact_sheet, sample
+from pocket.stages import outer_hint
 from pocket.stages.command import stage
 from pocket.stages.denoising import KNOBS, caption, denoise, peak, timesteps, tokenize
 from pocket.stages.pool import Pool
@@ -70,9 +72,9 @@ def early_timesteps(batch, device):
     return torch.maximum(timesteps(batch, device), timesteps(batch, device))
 
 
-def draw_with_scribble(scene, rng, side):
+def draw_with_scribble(scene, rng, side, grain=1):
     """A picture of the scene and a scribble of its things as a fourth channel, uint8 (side, side, 4)."""
-    picture, things = draw_apart(scene, rng, side)
+    picture, things = draw_apart(scene, rng, side, grain)
     return np.dstack([picture, scribble(things, rng)])
 
 
@@ -88,19 +90,30 @@ def outline_things(scenes, side, seed):
     return torch.from_numpy(np.stack(drawn))[:, None]
 
 
-def copy_encoder(unet, factor):
-    """A ControlNet that begins as the U-Net's encoder, for hints `factor` times as wide as latents."""
-    return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32, 64, 96)[: factor.bit_length()])
+def begin(base, start):
+    """The ControlNet in `start`, grown where it knows sketches of half the side only; else one that begins as the U-Net's encoder.
+
+    Raises:
+        ValueError: the one in `start` is for sketches of another side.
+    """
+    factor = base.vae_scale_factor  # by which a sketch is wider than latents
+    if not start:
+        return ControlNetModel.from_unet(base.unet, conditioning_embedding_out_channels=(16, 16, 32, 64)[-factor.bit_length() :])
+    controlnet = ControlNetModel.from_pretrained(start)
+    known = 2 ** (len(controlnet.config.conditioning_embedding_out_channels) - 1)
+    if known not in (factor, factor // 2):
+        raise ValueError(f"the ControlNet in {start} shrinks sketches {known} times, the autoencoder pictures {factor}: begin with another")
+    return controlnet if known == factor else outer_hint.grow(controlnet)
 
 
 @torch.no_grad()
 def look(run, pipe, config, judge):
     """Draw some of the fixed prompts from the lines of true pictures, log accuracy and agreement, and keep the sheet."""
     texts, scenes = map(list, zip(*prompts.one_thing(config.mix, LOOK_PROMPTS), strict=True))
-    hints = outline_things([place(scene) for scene in scenes], config.side, 1)
-    pictures = sample(pipe, texts, 15, 4.0, config.side, image=list(as_hint(hints)))
+    hints = outline_things([place(scene) for scene in scenes], config.shown, 1)
+    pictures = sample(pipe, texts, 15, 4.0, image=list(as_hint(hints)))
     if judge:
-        found = judging.accuracy(judging.opinion(judge, pictures), config, scenes)
+        found = judging.accuracy(judge, judging.opinion(judge, pictures), scenes)
         run.log(agreement=agreement(pictures, hints), **{f"accuracy_{head}": share for head, share in found.items()})
     shown = torch.cat([torch.stack([hint, picture]) for hint, picture in zip(as_hint(hints) * 2 - 1, pictures, strict=True)])
     contact_sheet(shown, columns=12).save(run.folder / f"sheet_{round(run.spent):04d}.png")
@@ -113,17 +126,16 @@ def train(config, folder, minutes, seed=0, start=None):
     base = StableDiffusionPipeline.from_pretrained(ASSETS / "pocket", dtype=torch.float32).to(run.device)
     for part in (base.text_encoder, base.unet, base.vae):
         part.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    controlnet = ControlNetModel.from_pretrained(start) if start else copy_encoder(base.unet, base.vae_scale_factor)
+    controlnet = begin(base, start)
     control = Control(controlnet, base).to(run.device, memory_format=torch.channels_last)
     settings = list_settings(config, *KNOBS, start=start, base=ASSETS / "pocket")
     begun = run.begin(control, Muon(groups(control), lr=peak(config, start)), settings)
     judge = judging.load(config, folder)
     judge = judge and judge.to(run.device)
 
-    stream = batches(
-        config, config.batch, seed + 30, run.accelerator.process_index, run.step, paint=draw_with_scribble, invent=Placer(config.mix)
-    )
-    pool = Pool(stream, base.vae, config.pool, config.batch, config.reuse, run.device)
+    shown, paint = replace(config, side=config.shown), partial(draw_with_scribble, grain=config.wider)
+    stream = batches(shown, config.batch, seed + 30, run.accelerator.process_index, run.step, paint=paint, invent=Placer(config.mix))
+    pool = Pool(stream, base.vae, config.pool, config.batch, config.reuse, run.device, config.unet["sample_size"])
 
     def ask(scenes, scribbles, rng):
         captions = [caption(place(scene, None), rng, config, EMPTY_CAPTIONS) for scene in scenes]

@@ -18,7 +18,7 @@ from pocket.ruler import prompts
 from pocket.ruler.pictures import contact_sheet, sample
 from pocket.stages.command import stage
 from pocket.stages.denoising import KNOBS, caption, denoise, peak, tokenize
-from pocket.stages.pipeline import assemble
+from pocket.stages.pipeline import assemble, choose_autoencoder
 from pocket.stages.pool import Pool
 from pocket.stages.settings import list_settings
 from pocket.stages.tokenizer import corpus, end_tokens, learn, move_embeddings
@@ -60,13 +60,13 @@ def look(run, pipe, config, judge):
     half = LOOK_PROMPTS // 2
     others = {"two_things": prompts.two_things(config.mix, half), "portuguese": prompts.one_thing(config.mix, half, language="pt")}
     asked = [*pairs, *(pair for more in others.values() for pair in more)]
-    pictures = sample(pipe, [text for text, _ in asked], steps=15, guidance=4.0, side=config.side)
+    pictures = sample(pipe, [text for text, _ in asked], steps=15, guidance=4.0)
     if judge:
         parts = pictures.split([LOOK_PROMPTS, half, half])
         english, *rest = (judging.opinion(judge, part) for part in parts)
-        scores = judging.accuracy(english, config, [s for _, s in pairs])
+        scores = judging.accuracy(judge, english, [s for _, s in pairs])
         for (name, more), found in zip(others.items(), rest, strict=True):
-            scores[name] = judging.accuracy(found, config, [s for _, s in more])["object"]
+            scores[name] = judging.accuracy(judge, found, [s for _, s in more])["object"]
         run.log(**{f"accuracy_{name}": score for name, score in scores.items()})
     sheet = contact_sheet(pictures, columns=12)
     sheet.save(run.folder / f"sheet_{round(run.spent):04d}.png")
@@ -96,6 +96,7 @@ def train(config, folder, minutes, seed=0, start=None):
         vae = AutoencoderKL.from_pretrained(own)
         text, unet = build(config, tokenizer)
     vae = vae.to(run.device).eval().requires_grad_(False)
+    shown_with = choose_autoencoder(folder, vae).to(run.device).eval()
     denoiser = Denoiser(text, unet).to(run.device, memory_format=torch.channels_last)  # convolutions are a tenth faster so
     settings = list_settings(config, *KNOBS, "text", "unet", "vocabulary", start=start, autoencoder=own)
     begun = run.begin(denoiser, Muon(groups(denoiser), lr=peak(config, start)), settings)
@@ -103,19 +104,19 @@ def train(config, folder, minutes, seed=0, start=None):
     judge = judge and judge.to(run.device)
 
     stream = batches(config, config.batch, seed + 20, run.accelerator.process_index, run.step)
-    pool = Pool(stream, vae, config.pool, config.batch, config.reuse, run.device)
+    pool = Pool(stream, vae, config.pool, config.batch, config.reuse, run.device, config.unet["sample_size"])
 
     def ask(scenes, _, rng):
         return (tokenize(tokenizer, [caption(scene, rng, config) for scene in scenes], run.device),)
 
     def show():
-        pipe = assemble(vae, text, tokenizer, unet)
+        pipe = assemble(shown_with, text, tokenizer, unet)
         look(run, pipe, config, judge)
         pipe.save_pretrained(run.folder / "model")
 
     denoise(run, denoiser, begun, pool, ask, show)
     if run.accelerator.is_main_process:
-        assemble(vae, text.float().eval(), tokenizer, unet.float().eval()).save_pretrained(run.folder / "model")
+        assemble(shown_with, text.float().eval(), tokenizer, unet.float().eval()).save_pretrained(run.folder / "model")
         print(f"diffusion: {run.samples} samples in {run.spent:.0f} minutes")
     run.accelerator.end_training()
 

@@ -96,6 +96,9 @@ def train(config, folder, minutes, seed=0, start=None):
 
     It grows from the autoencoder in `start`, or else from that of stage 1 in `folder`.
     """
+    if config.wider == 1:
+        print(f"enlarge: the autoencoder of {config.name!r} shrinks pictures eight times already")
+        return
     run = Run("enlarge", folder, minutes, config.enlarge_lr, seed)
     torch.manual_seed(seed)
     small = AutoencoderKL.from_pretrained(start or folder / "autoencoder" / "model").float().eval().requires_grad_(False)

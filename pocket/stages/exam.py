@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageEnhance, ImageFilter
 
-from pocket.ruler.judge import mix_for_judge
+from pocket.ruler.first_judge import mix_for_judge
 from pocket.stages.weak_samples import REPAINTED, SOURCES, scenes_of
 from pocket.world import spoilt
 from pocket.world.scene import Inventor, Scene, draw, draw_apart

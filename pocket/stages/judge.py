@@ -1,9 +1,12 @@
-"""Stage 2, the judge: learn to name what true pictures show. `python -m pocket.stages.judge`."""
+"""Stage 2, the first judge: learn to name what true pictures show. `python -m pocket.stages.judge`.
+
+The strict one begins with what it knows.
+"""
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from pocket.ruler import judge as judging
+from pocket.ruler import first_judge as judging
 from pocket.stages.command import stage
 from pocket.stages.settings import list_settings
 from pocket.world.stream import batches, to_unit

@@ -1,6 +1,6 @@
 """Put the trained parts together as a stock `StableDiffusionPipeline`."""
 
-from diffusers import DDIMScheduler, StableDiffusionPipeline
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline
 
 
 def scheduler():
@@ -16,6 +16,12 @@ def scheduler():
         clip_sample=False,
         set_alpha_to_one=False,
     )
+
+
+def choose_autoencoder(folder, vae):
+    """The autoencoder that pictures are shown with: the one of factor 8 in `folder`, if it was made there, else the given one."""
+    sharpened = folder / "sharpen" / "model"
+    return AutoencoderKL.from_pretrained(sharpened) if sharpened.exists() else vae
 
 
 def assemble(vae, text, tokenizer, unet):

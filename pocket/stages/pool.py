@@ -16,10 +16,12 @@ class Pool:
         batch: how many are drawn at once.
         reuse: how often each is drawn, on average.
         device: where latents live.
+        side: of the latents. Where the autoencoder shrinks pictures more than that, each of their pixels is repeated, which is what
+            `pocket.stages.enlarge` made it for.
     """
 
-    def __init__(self, stream, vae, size, batch, reuse, device):
-        self.stream, self.vae, self.size, self.device = stream, vae, size, device
+    def __init__(self, stream, vae, size, batch, reuse, device, side):
+        self.stream, self.vae, self.size, self.device, self.side = stream, vae, size, device, side
         self.latents, self.beside, self.scenes, self.oldest = None, None, [], 0
         self.batch, self.fresh, self.debt = batch, batch / reuse, 0.0
         for _ in range(size // 6 // batch):  # enough to begin without learning a handful of pictures by heart
@@ -28,8 +30,11 @@ class Pool:
     @torch.no_grad()
     def _renew(self):
         pictures, scenes = next(self.stream)
+        colours = to_unit(pictures[:, :3], self.device)
+        wider = self.side * 2 ** (len(self.vae.config.block_out_channels) - 1) // colours.shape[-1]
+        colours = colours.repeat_interleave(wider, 2).repeat_interleave(wider, 3)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bf16(self.device)):  # nearly four times as fast on a CPU
-            latents = self.vae.encode(to_unit(pictures[:, :3], self.device)).latent_dist.sample().float()  # (B, 4, h, w)
+            latents = self.vae.encode(colours).latent_dist.sample().float()  # (B, 4, h, w)
         if self.latents is None:
             self.latents = latents.new_empty((self.size, *latents.shape[1:]))
             self.beside = pictures.new_empty((self.size, *pictures[0, 3:].shape), device=self.device)

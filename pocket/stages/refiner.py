@@ -80,7 +80,7 @@ def train(config, folder, minutes, seed=0, start=None):
     begun = run.begin(denoiser, Muon(groups(unet), lr=peak(config, start)), list_settings(config, *KNOBS, start=start, base=own))
     framer = Framer(replace(config.mix, flaw=FLAWS), config.side)
     stream = batches(config, config.batch, seed + 50, run.accelerator.process_index, run.step, paint=photograph, invent=framer)
-    pool = Pool(stream, base.vae, config.pool, config.batch, config.reuse, run.device)
+    pool = Pool(stream, base.vae, config.pool, config.batch, config.reuse, run.device, config.unet["sample_size"])
 
     def ask(framed, _, rng):
         ids = tokenize(base.tokenizer_2, [caption(f.scene, rng, config) for f in framed], run.device)

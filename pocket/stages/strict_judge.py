@@ -14,7 +14,8 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
 from pocket.ruler import prompts
-from pocket.ruler.judge import load as load_first
+from pocket.ruler.first_judge import load as load_first
+from pocket.ruler.judge import ask
 from pocket.stages.command import stage
 from pocket.stages.exam import Examiner, labels
 from pocket.stages.settings import digest, list_settings
@@ -25,7 +26,7 @@ from pocket.world.words import BACKGROUNDS, COLOURS, STYLES
 from sdlab.assets import ASSETS
 from sdlab.scratch.muon import Muon, groups
 from sdlab.study import judge as judging
-from sdlab.study.judge import CLASSES, HEADS, NONE, PROMPTS, SIDE, WEIGHTS, Asked, Judge, opinion
+from sdlab.study.judge import CLASSES, HEADS, NONE, PROMPTS, SIDE, WEIGHTS, Judge, opinion
 from sdlab.system.device import has_bf16
 from sdlab.training.run import Run
 
@@ -37,11 +38,6 @@ def classes_of(config):
     """What each head of a configuration's judge can answer: `{head: [names]}`."""
     names = {"object": [*Inventor(config.mix).names, NONE], "style": STYLES, "background": BACKGROUNDS, "colour": COLOURS}
     return {head: list(names[head]) for head in HEADS}
-
-
-def ask(pairs):
-    """Fixed prompts of `pocket.ruler.prompts`, as `sdlab` knows them: a list of `Asked`."""
-    return [Asked(text, tuple(t.concept for t in s.things), s.style, s.background, s.things[0].colour) for text, s in pairs]
 
 
 @torch.no_grad()

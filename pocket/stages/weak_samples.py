@@ -15,8 +15,8 @@ import torch
 import typer
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 
-from pocket.ruler.judge import mix_for_judge
-from pocket.ruler.pictures import contact_sheet, draw_true, sample
+from pocket.ruler.first_judge import mix_for_judge
+from pocket.ruler.pictures import contact_sheet, draw_shown, sample
 from pocket.stages.config import CONFIGS
 from pocket.world.captions import say_plainly
 from pocket.world.scene import Inventor
@@ -102,19 +102,18 @@ def sample_weakly(config, kind, count, seed=0):
         mixed = _mix_prompts(pipe, scenes, source.things, np.random.default_rng(seed))
         none = pipe.encode_prompt("", pipe.device, 1, False)[0]
         more = {"prompt_embeds": list(mixed), "negative_prompt_embeds": [none[0]] * count}
-        return _sample_encoded(pipe, config, source, more, seed)
-    return sample(pipe, texts, STEPS, source.guidance, config.side, seed)
+        return _sample_encoded(pipe, source, more, seed)
+    return sample(pipe, texts, STEPS, source.guidance, seed)
 
 
-def _sample_encoded(pipe, config, source, encoded, seed):
+def _sample_encoded(pipe, source, encoded, seed):
     pipe.set_progress_bar_config(disable=True)
     parts, count = [], len(encoded["prompt_embeds"])
     for start in range(0, count, 16):
         some = {name: torch.stack(values[start : start + 16]) for name, values in encoded.items()}
         noise = [torch.Generator("cpu").manual_seed(seed + i) for i in range(start, min(start + 16, count))]
         parts.append(pipe(
-            **some, num_inference_steps=STEPS, guidance_scale=source.guidance, height=config.side, width=config.side, generator=noise,
-            output_type="pt",
+            **some, num_inference_steps=STEPS, guidance_scale=source.guidance, generator=noise, output_type="pt",
         ).images.float().cpu())  # fmt: skip
     return torch.cat(parts) * 2 - 1
 
@@ -123,7 +122,7 @@ def paint_over(config, count, seed=0):
     """True pictures that the shipped model painted over at strength 0.2, asked for what they show: (count, 3, side, side) in −1…1."""
     pipe, scenes = StableDiffusionImg2ImgPipeline.from_pipe(_shipped()), scenes_of(config, REPAINTED, count)
     pipe.set_progress_bar_config(disable=True)
-    true = draw_true(scenes, config.side, seed).add(1).div(2)
+    true = draw_shown(config, scenes, seed).add(1).div(2)
     parts = [
         pipe(
             [say_plainly(scene) for scene in scenes[start : start + 16]], image=true[start : start + 16], strength=0.2,

@@ -81,20 +81,15 @@ def assemble(vae, first, second, tokenizer, unet):
     )  # fmt: skip
 
 
-def shrink(pictures):
-    """Pictures at half their side, as the judge knows them."""
-    return F.interpolate(pictures, scale_factor=0.5, mode="area")
-
-
 @torch.no_grad()
 def look(run, pipe, config, judge):
     """Draw some of the fixed prompts, and as many scenes of two things; log accuracy, and keep the sheet."""
     pairs, two = prompts.one_thing(config.mix, LOOK_PROMPTS // 2), prompts.two_things(config.mix, LOOK_PROMPTS // 2)
-    pictures = sample(pipe, [text for text, _ in (*pairs, *two)], steps=15, guidance=4.0, side=config.side)
+    pictures = sample(pipe, [text for text, _ in (*pairs, *two)], steps=15, guidance=4.0)
     if judge:
-        one, other = (judging.opinion(judge, part) for part in shrink(pictures).chunk(2))
-        scores = judging.accuracy(one, config, [s for _, s in pairs])
-        scores["two_things"] = judging.accuracy(other, config, [s for _, s in two])["object"]
+        one, other = (judging.opinion(judge, part) for part in pictures.chunk(2))
+        scores = judging.accuracy(judge, one, [s for _, s in pairs])
+        scores["two_things"] = judging.accuracy(judge, other, [s for _, s in two])["object"]
         run.log(**{f"accuracy_{name}": score for name, score in scores.items()})
     contact_sheet(pictures, columns=8).save(run.folder / f"sheet_{round(run.spent):04d}.png")
 
@@ -133,7 +128,7 @@ def train(config, folder, minutes, seed=0, start=None):
     stream = batches(
         config, config.batch, seed + 40, run.accelerator.process_index, run.step, paint=photograph, invent=Framer(config.mix, config.side)
     )
-    pool = Pool(stream, vae, config.pool, config.batch, config.reuse, run.device)
+    pool = Pool(stream, vae, config.pool, config.batch, config.reuse, run.device, config.unet["sample_size"])
 
     def ask(framed, _, rng):
         ids = tokenize(tokenizer, [caption(f.scene, rng, config) for f in framed], run.device)

@@ -42,9 +42,9 @@ class Framer:
         return Framed(scene, side)
 
 
-def photograph(framed, rng, side):
+def photograph(framed, rng, side, grain=1):
     """The picture of a framed scene, uint8 (side, side, 3): drawn at its own size, enlarged if too small, cropped if too large."""
-    picture = draw(framed.scene, rng, framed.original)
+    picture = draw(framed.scene, rng, framed.original, grain)
     if framed.original < side:
         return np.asarray(picture.resize((side, side), Image.BICUBIC))
     return np.asarray(picture)[framed.top : framed.top + side, framed.left : framed.left + side]

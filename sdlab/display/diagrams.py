@@ -59,7 +59,7 @@ def words(image, maps, columns=6):
         figure, axes = plt.subplots(rows, columns, figsize=(columns * CELL * 0.8, rows * CELL * 0.92), squeeze=False)
         for axis in axes.flat:
             axis.axis("off")
-        axes.flat[0].imshow(image, interpolation="nearest" if image.width < 200 else "antialiased")
+        axes.flat[0].imshow(image, interpolation="bicubic")
         axes.flat[0].set_title("the picture")
         for axis, (word, attention) in zip(axes.flat[1:], maps.items(), strict=False):
             extent = (-0.5, image.width - 0.5, image.height - 0.5, -0.5)

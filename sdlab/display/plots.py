@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from sdlab.display.enlarging import fit
 from sdlab.pipes.generation import Generation, decode
 from sdlab.system.calls import brief, check_call
 
@@ -18,6 +19,7 @@ plt.switch_backend(matplotlib.get_backend())
 
 INK, FAINT = "#222831", "#6b7280"
 CELL = 2.1  # inches a small picture takes
+PREVIEW = 256  # pixels
 STYLE = {
     "figure.dpi": 110, "figure.facecolor": "white", "font.size": 10, "text.color": INK, "axes.labelcolor": INK,
     "axes.edgecolor": FAINT, "xtick.color": FAINT, "ytick.color": FAINT, "axes.spines.top": False, "axes.spines.right": False,
@@ -36,7 +38,7 @@ def grid(images, titles=None, columns=None, cell=CELL, title=None):
     """Images side by side, each under its title.
 
     Args:
-        images: PIL images or arrays (H, W, 3) in 0…255; all of one size.
+        images: PIL images or arrays (H, W, 3) in 0…255; each is enlarged smoothly. Where the pixels themselves matter, take `tiles`.
         titles: a text for each, or None.
         columns: how many in a row; default: all up to six.
         cell: inches a picture takes.
@@ -56,23 +58,23 @@ def grid(images, titles=None, columns=None, cell=CELL, title=None):
     if len(titles) != len(images):
         raise ValueError(f"{len(images)} images and {len(titles)} titles: give one title for each image, or none")
     lines = max((text.count("\n") + 1 for text in titles if text), default=0)
-    above = 0.45 if title else 0.02
-    height = rows * (cell + 0.2 * lines + 0.08) + above
+    dpi = STYLE["figure.dpi"]
+    side, gap, above = round(cell * dpi), round(0.05 * cell * dpi), round((0.45 if title else 0.02) * dpi)
+    pixels = [fit(image, side) for image in images]
+    tall, head = max(len(picture) for picture in pixels), round((0.2 * lines + 0.08) * dpi)
+    width, height = columns * (side + gap) + gap, rows * (tall + head) + above + gap
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(rows, columns, figsize=(columns * cell, height), squeeze=False)
-        for axis in axes.flat:
+        figure = plt.figure(figsize=(width / dpi, height / dpi))
+        for i, (picture, text) in enumerate(zip(pixels, titles, strict=True)):
+            left, top = gap + i % columns * (side + gap), above + i // columns * (tall + head) + head
+            bottom = height - top - len(picture)
+            axis = figure.add_axes((left / width, bottom / height, side / width, len(picture) / height))
+            axis.imshow(picture, cmap="gray", vmin=0, vmax=255, aspect="auto")
             axis.axis("off")
-        for axis, image, text in zip(axes.flat, images, titles, strict=False):
-            pixels = np.asarray(image)
-            crisp = pixels.shape[0] < 200  # a small picture is enlarged pixel by pixel, so that it is seen as it is
-            axis.imshow(pixels, interpolation="nearest" if crisp else "antialiased")
             if text:
                 axis.set_title(text, pad=4)
-        figure.subplots_adjust(
-            left=0.01, right=0.99, bottom=0.01, top=1 - (above + 0.2 * lines) / height, wspace=0.05, hspace=0.1 + 0.1 * lines
-        )
         if title:
-            figure.suptitle(title, fontsize=12, y=1 - 0.12 / height, va="top")
+            figure.suptitle(title, fontsize=12, y=1 - 0.12 * dpi / height, va="top")
     plt.close(figure)  # the notebook shows what a cell returns; closing keeps it from being shown twice
     return figure
 
@@ -252,13 +254,11 @@ def preview(pipe, every=5):
     _check_pipe(pipe)
     if not isinstance(every, int) or every < 1:
         raise ValueError(f"every is {brief(every)}: it must be a whole number of steps from 1 up")
-    shown = display(Image.new("RGB", (192, 192), "white"), display_id=True)
+    shown = display(Image.new("RGB", (PREVIEW, PREVIEW), "white"), display_id=True)
 
     def look(step, latents):
         if (step + 1) % every == 0:
-            image = decode(pipe, latents[:1])[0]
-            scale = max(1, 192 // image.width)
-            shown.update(image.resize((image.width * scale, image.height * scale), Image.NEAREST))
+            shown.update(Image.fromarray(fit(decode(pipe, latents[:1])[0], PREVIEW)))
 
     return look
 

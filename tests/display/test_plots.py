@@ -57,6 +57,20 @@ def test_a_small_picture_keeps_its_own_colours(runs):
     assert ((np.abs(pixels - (200, 30, 40)).sum(-1) < 3).mean()) > 0.7
 
 
+def test_a_small_picture_is_enlarged_smoothly_to_whole_screen_pixels(runs):
+    figure = sdlab.grid([runs[0].image, runs[1].image, Image.new("RGB", (90, 60))], ["one", "two\nlines", None], columns=2, title="Three")
+    pixels = rendered(figure)
+    for axis, picture in zip(figure.axes, (runs[0].image, runs[1].image), strict=False):
+        place = axis.get_window_extent()
+        corners = np.array([place.x0, place.x1, len(pixels) - place.y1, len(pixels) - place.y0])
+        assert np.allclose(corners, corners.round(), atol=1e-6)
+        left, right, top, bottom = corners.round().astype(int)
+        expected = np.asarray(picture.resize((right - left, bottom - top), Image.BICUBIC), int)
+        assert np.abs(pixels[top:bottom, left:right] - expected).max() <= 1
+    wide = figure.axes[2].get_window_extent()
+    assert wide.width / wide.height == pytest.approx(1.5, abs=0.01)
+
+
 def test_a_film_strip_needs_the_latents(pipe, recipe, runs):
     assert texts(sdlab.film_strip(pipe, runs[0])) == ["step 1", "step 2", "step 3"]
     with pytest.raises(ValueError, match="keep_latents=True"):

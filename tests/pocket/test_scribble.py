@@ -10,7 +10,7 @@ from pocket.ruler import prompts
 from pocket.ruler.agreement import agreement, f1
 from pocket.ruler.pictures import draw_true
 from pocket.stages.config import CPU
-from pocket.stages.controlnet import Control, as_hint, copy_encoder, draw_with_scribble, early_timesteps, outline_things, place
+from pocket.stages.controlnet import Control, as_hint, begin, draw_with_scribble, early_timesteps, outline_things, place
 from pocket.stages.denoising import timesteps
 from pocket.world.captions import say
 from pocket.world.scene import Inventor, draw, draw_apart
@@ -126,11 +126,11 @@ def test_an_untrained_control_changes_nothing_and_only_it_learns():
     torch.manual_seed(0)
     pipe = StableDiffusionPipeline.from_pretrained(ASSETS / "pocket", dtype=torch.float32)
     pipe.unet.requires_grad_(False)
-    control = Control(copy_encoder(pipe.unet, pipe.vae_scale_factor), pipe)
+    control = Control(begin(pipe, None), pipe)
     assert {id(p) for p in control.parameters()} == {id(p) for p in control.controlnet.parameters()}
     latents, t, ids = torch.randn(2, 4, 16, 16), torch.tensor([900, 300]), pipe.tokenizer(["", "a lion"], padding="max_length")
     ids = torch.tensor(ids.input_ids)
-    hint = as_hint(torch.randint(0, 2, (2, 1, 64, 64)).mul(255).byte())
+    hint = as_hint(torch.randint(0, 2, (2, 1, 16 * pipe.vae_scale_factor, 16 * pipe.vae_scale_factor)).mul(255).byte())
     context = pipe.text_encoder(ids).last_hidden_state
     with torch.no_grad():
         plain = pipe.unet(latents, t, context).sample

@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from pocket.ruler import judge as judging
+from pocket.ruler import first_judge as judging
 from pocket.stages import controlnet, diffusion, refiner, xl
 from pocket.stages.autoencoder import Reconstruction
 from pocket.stages.config import CONFIGS
@@ -35,8 +35,8 @@ def build(config):
     narrowed = refiner.narrow(grown, settings.hidden_size, settings.projection_dim + refiner.TOLD * TIME_WIDTH)
     base = xl.DenoiserXL(grown, second, first)
     expert = xl.DenoiserXL(narrowed, xl.grow(small, config)[0].requires_grad_(False))
-    frozen = SimpleNamespace(text_encoder=text, unet=diffusion.build(config, tokenizer)[1].requires_grad_(False))
-    control = controlnet.Control(controlnet.copy_encoder(unet, factor), frozen)
+    frozen = SimpleNamespace(text_encoder=text, unet=diffusion.build(config, tokenizer)[1].requires_grad_(False), vae_scale_factor=8)
+    control = controlnet.Control(controlnet.begin(frozen, None), frozen)
     t, ids = torch.zeros(2).long(), torch.zeros(2, 77).long()
 
     def given(config, beside=(), channels=4):
@@ -50,7 +50,7 @@ def build(config):
         "autoencoder": (Reconstruction(vae), (pictures,)),
         "judge": (judge, (pictures, truth)),
         "diffusion": (diffusion.Denoiser(text, unet), given(config)),
-        "controlnet": (control, given(config, (pictures,))),
+        "controlnet": (control, given(config, (torch.zeros(2, 3, config.shown, config.shown),))),
         "xl": (base, given(large, (torch.zeros(2, xl.TOLD),))),
         "refiner": (expert, given(large, (torch.zeros(2, refiner.TOLD),))),
     }
