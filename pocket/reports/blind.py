@@ -19,11 +19,18 @@ from pocket.reports.sharpness import decode, double
 from pocket.ruler import prompts
 from pocket.ruler.pictures import sample, to_pil
 from pocket.stages.config import CONFIGS
+from pocket.stages.enlarge import KEPT
 from sdlab.assets import ASSETS
 
 SEEN_AT = 300  # pixels
 PAIRS = 24  # of each model
 ROWS, COLUMNS = 3, 2  # pairs on a sheet
+
+
+def load_small(folder):
+    """The autoencoder that was enlarged in `folder`, or else the one that the shipped one grew from."""
+    own = folder / "enlarge" / "small"
+    return AutoencoderKL.from_pretrained(own if own.exists() else KEPT, dtype=torch.float32).eval()
 
 
 def latents_drawn(small, mix, count=PAIRS, seed=500):
@@ -82,7 +89,7 @@ def main(
     if answers:
         print(json.dumps(preferred(answers, json.loads(key.read_text(encoding="utf-8"))["new"])))
         return
-    small = AutoencoderKL.from_pretrained(folder / "enlarge" / "small").eval()
+    small = load_small(folder)
     large = AutoencoderKL.from_pretrained(model or folder / "sharpen" / "model").eval()
     sides, pairs = "".join(np.random.default_rng(seed).choice(["l", "r"], 2 * PAIRS)), []
     for latents in latents_drawn(small, config.mix, seed=seed):

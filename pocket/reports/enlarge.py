@@ -17,7 +17,7 @@ import typer
 from diffusers import AutoencoderKL
 
 from pocket.reports.base import ruler
-from pocket.reports.blind import latents_drawn
+from pocket.reports.blind import latents_drawn, load_small
 from pocket.reports.results import write_results
 from pocket.reports.sharpness import agreement, decode, double, edge_strength, encode, features_of, likeness, milliseconds
 from pocket.ruler.pictures import contact_sheet
@@ -64,7 +64,7 @@ def main(
     if config.wider == 1:
         print(f"the autoencoder of {config.name!r} was not enlarged")
         return
-    small = AutoencoderKL.from_pretrained(folder / "enlarge" / "small").eval()
+    small = load_small(folder)
     large = AutoencoderKL.from_pretrained(model or folder / "sharpen" / "model").eval()
     features, results = features_of(ruler(config, folder)), {}
     for name, grain in (("world", 1), ("world of half the side", 2)):

@@ -15,13 +15,14 @@ from pocket.stages.command import stage
 from pocket.stages.denoising import use_average
 from pocket.stages.outer_level import grow
 from pocket.stages.settings import list_settings
-from pocket.world.catalog import LARGE_PACK
+from pocket.world.catalog import DATA, LARGE_PACK
 from pocket.world.scene import draw
 from pocket.world.stream import batches, to_unit
 from sdlab.scratch.autoencoder import psnr
 from sdlab.scratch.muon import Muon, groups
 from sdlab.training.run import LOG_STEPS, Run
 
+KEPT = DATA / "autoencoder-4"  # what the shipped one grew from: the U-Nets learned from its latents
 LOOK_MINUTES = 6  # how often the averaged model is written
 TWICE_AS_WIDE = 3  # one batch of so many has pictures of four times the old side, and a quarter as many
 

@@ -12,15 +12,19 @@ from PIL import Image
 
 from pocket.reports.blind import preferred
 from pocket.reports.sharpness import agreement, decode, double, edge_strength, encode, likeness
+from pocket.ruler.pictures import draw_true
+from pocket.ruler.prompts import one_thing
 from pocket.stages import enlarge, sharpen
 from pocket.stages.config import CPU
-from pocket.stages.enlarge import freeze_inside, half, pictures_of_two_sides, unlikeness
+from pocket.stages.enlarge import KEPT, freeze_inside, half, pictures_of_two_sides, unlikeness
 from pocket.stages.large_sprites import LARGE_PACK
 from pocket.stages.outer_level import grow
 from pocket.stages.sharpen import Discriminator, balance, hinge
 from pocket.world import catalog
+from pocket.world.catalog import DATA
 from pocket.world.scene import Inventor, Scene, Thing, draw
 from sdlab.assets import ASSETS
+from sdlab.scratch.autoencoder import psnr
 
 TINY = replace(CPU, enlarge_batch=4)
 
@@ -212,3 +216,45 @@ def test_a_blind_look_counts_who_was_preferred():
         preferred("lr", "lrl")
     with pytest.raises(ValueError, match="give l, r or -"):
         preferred("lrx", "lrl")
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return AutoencoderKL.from_pretrained(ASSETS / "pocket" / "vae", dtype=torch.float32).eval()
+
+
+def test_the_shipped_autoencoder_has_stable_diffusions_factor_and_is_small(shipped):
+    assert isinstance(shipped, AutoencoderKL)
+    assert 2 ** (len(shipped.config.block_out_channels) - 1) == 8
+    assert shipped.config.latent_channels == 4
+    files = list((ASSETS / "pocket" / "vae").glob("*.safetensors"))
+    assert sum(file.stat().st_size for file in files) <= 8e6
+
+
+def test_the_shipped_autoencoder_speaks_of_the_old_ones_latents(shipped):
+    """Of true pictures at both sides that it is used at, of doubled small ones, and of noise it never saw."""
+    small = AutoencoderKL.from_pretrained(KEPT, dtype=torch.float32).eval()
+    scenes = [scene for _, scene in one_thing(CPU.mix, 24)]
+    for side in (128, 256):
+        found = agreement(encode(shipped, true := draw_true(scenes[: 3072 // side], side, 5)), encode(small, half(true)))
+        assert found["relative_error"] < 0.03 and found["correlation"] > 0.999
+    drawn = draw_true(scenes, 64, 5)
+    doubled = drawn.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert agreement(encode(shipped, doubled), encode(small, drawn))["relative_error"] < 0.03
+
+
+def test_the_shipped_decoder_draws_what_the_old_one_drew_and_more(shipped):
+    small = AutoencoderKL.from_pretrained(KEPT, dtype=torch.float32).eval()
+    true = draw_true([scene for _, scene in one_thing(CPU.mix, 48)], 128, 6)
+    latents = encode(small, half(true))
+    new, old = decode(shipped, latents), decode(small, latents)
+    assert new.shape == true.shape
+    assert psnr(F.mse_loss(new, true)) > psnr(F.mse_loss(double(old), true)) + 0.5
+    assert abs(edge_strength(new) / edge_strength(true) - 1) < abs(edge_strength(double(old)) / edge_strength(true) - 1)
+    assert psnr(F.mse_loss(half(new), old)) > 24  # the same picture
+
+
+def test_no_weights_are_too_large_to_ship():
+    files = [file for folder in (ASSETS, DATA) for file in folder.rglob("*.safetensors")]
+    assert files and max(file.stat().st_size for file in files) <= 15e6
+    assert sum(file.stat().st_size for file in files) <= 115e6

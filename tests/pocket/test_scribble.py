@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import ControlNetModel, StableDiffusionPipeline
 from PIL import Image, ImageDraw
 
 from pocket.ruler import prompts
 from pocket.ruler.agreement import agreement, f1
 from pocket.ruler.pictures import draw_true
+from pocket.stages import outer_hint
 from pocket.stages.config import CPU
 from pocket.stages.controlnet import Control, as_hint, begin, draw_with_scribble, early_timesteps, outline_things, place
 from pocket.stages.denoising import timesteps
@@ -120,6 +121,35 @@ def test_a_stream_can_carry_scribbles_beside_the_colours():
     pictures, _ = next(batches(CPU, 3, 0, paint=draw_with_scribble))
     assert pictures.shape == (3, 4, CPU.side, CPU.side)
     assert set(pictures[:, 3].unique().tolist()) == {0, 255}
+
+
+def test_a_grown_control_does_with_a_sketch_what_the_small_one_did_with_its_half():
+    torch.manual_seed(0)
+    pipe = StableDiffusionPipeline.from_pretrained(ASSETS / "pocket", dtype=torch.float32)
+    small = ControlNetModel.from_unet(pipe.unet, conditioning_embedding_out_channels=(16, 32, 64))
+    for block in small.controlnet_down_blocks:
+        torch.nn.init.normal_(block.weight, std=0.1)
+    large = outer_hint.grow(small)
+    sketch = torch.zeros(2, 1, 64, 64)
+    sketch[0, :, 20:40, 12:14], sketch[1, :, 30:32, 8:50] = 1.0, 0.5
+    sketch = torch.nn.functional.interpolate(sketch, scale_factor=2.0).expand(-1, 3, -1, -1)
+    asked = torch.randn(2, 4, 16, 16), torch.tensor([700, 300]), torch.randn(2, 77, 128)
+    with torch.no_grad():
+        ours = large(*asked, sketch, return_dict=False)[0]
+        theirs = small(*asked, sketch[:, :, ::2, ::2], return_dict=False)[0]
+    for a, b in zip(ours, theirs, strict=True):
+        assert (a - b).square().mean().sqrt() < 0.02 * b.std()  # but for one pixel out of sight, and the rim
+
+
+def test_a_control_for_another_size_is_refused(tmp_path):
+    pipe = StableDiffusionPipeline.from_pretrained(ASSETS / "pocket", dtype=torch.float32)
+    widths = (16,) * (pipe.vae_scale_factor.bit_length() + 1)
+    ControlNetModel.from_unet(pipe.unet, conditioning_embedding_out_channels=widths).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="shrinks sketches 16 times, the autoencoder pictures 8"):
+        begin(pipe, tmp_path)
+    narrow = ControlNetModel.from_unet(pipe.unet, conditioning_embedding_out_channels=(8, 16))
+    with pytest.raises(ValueError, match="8 channels: 9 or more"):
+        outer_hint.grow(narrow)
 
 
 def test_an_untrained_control_changes_nothing_and_only_it_learns():

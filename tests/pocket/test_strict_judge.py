@@ -118,7 +118,7 @@ def test_agreement_is_counted_both_ways():
 def test_a_training_writes_a_judge_that_loads_and_goes_on_where_it_was(tmp_path):
     from pocket.stages import strict_judge
 
-    config = replace(CPU, mix=replace(CPU.mix, concepts=("lion", "house", "crown")))
+    config = replace(CPU, name="tiny", mix=replace(CPU.mix, concepts=("lion", "house", "crown")))
     pool = tmp_path / "weak_samples"
     pool.mkdir()
     for kind in (*SOURCES, REPAINTED):
