@@ -8,12 +8,17 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL
 
 import sdlab
+from pocket.reports.blind import SEEN_AT
 from pocket.reports.scribble import sheet
+from pocket.reports.sharpness import decode, double
 from pocket.reports.xl import GUIDANCE, STEPS, refine, tellings
 from pocket.ruler.pictures import contact_sheet, sample
 from pocket.ruler.prompts import COURSE
+from pocket.stages.enlarge import KEPT
 
 IMAGES = Path(__file__).parent.parent / "images"
 PROMPTS = (  # written down, with seeds 1 to 10, before any of the pictures was seen
@@ -29,6 +34,7 @@ PROMPTS = (  # written down, with seeds 1 to 10, before any of the pictures was 
     "a pineapple on a yellow background, cartoon",
 )
 
+EITHER = (PROMPTS[0], PROMPTS[3], PROMPTS[8], PROMPTS[1], PROMPTS[4], PROMPTS[7])  # three for the base, three for the XL
 TOLD = ("a lion on a white background, cartoon", "a red car in the garden, watercolor", "a castle at sunset, flat design")
 
 
@@ -47,7 +53,7 @@ def stacks(ways, titles, columns):
     rows = -(-len(titles) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(2 * columns, (2 * len(ways) + 0.5) * rows), layout="constrained")
     for axis, title, stack in zip(axes.flat, titles, zip(*ways, strict=True), strict=True):
-        axis.imshow(contact_sheet(torch.stack(stack), columns=1, scale=2))
+        axis.imshow(contact_sheet(torch.stack(stack), columns=1))
         axis.set_title("\n".join(textwrap.wrap(title, 26)), fontsize=9)
         axis.axis("off")
     return figure
@@ -56,6 +62,19 @@ def stacks(ways, titles, columns):
 def with_and_without(base, refiner, texts, columns):
     """For each text, with the seeds 1, 2, 3, …, the picture of the base alone, and below it the one that base and refiner make together."""
     return stacks([sample(base, texts, STEPS, GUIDANCE, seed=1), refine(base, refiner, texts, STEPS, GUIDANCE, seed=1)], texts, columns)
+
+
+def with_either_autoencoder(pipes, texts):
+    """For each text the same latents decoded by the autoencoder of factor 4, enlarged, and below by the shipped one of factor 8.
+
+    Half of the texts are drawn by each of two pipelines.
+    """
+    small, part, ways = AutoencoderKL.from_pretrained(KEPT, dtype=torch.float32).eval(), len(texts) // 2, ([], [])
+    for pipe, some in zip(pipes, (texts[:part], texts[part:]), strict=True):
+        latents = sample(pipe, some, STEPS, GUIDANCE, seed=1, latents_only=True)
+        for way, pictures in zip(ways, (double(decode(small, latents)), decode(pipe.vae.float(), latents)), strict=True):
+            way += F.interpolate(pictures, SEEN_AT, mode="bicubic").clamp(-1, 1)
+    return stacks([torch.stack(way) for way in ways], texts, len(texts))
 
 
 def draw_tellings(base, texts):
@@ -70,14 +89,15 @@ def draw_tellings(base, texts):
 
 def main():
     """Draw the README's prompts, those of the course, what becomes of stick drawings, what the refiner does, and what telling does."""
-    pipe = sdlab.load("pocket")
-    save_pictures(pipe, PROMPTS, 5, "pocket.png")
-    save_pictures(pipe, COURSE, 4, "course.png")
-    pipe = sdlab.load("pocket-scribble")
-    sheet(pipe, sdlab.native_side(pipe)).savefig(IMAGES / "sketches.png", dpi=110)
+    pocket = sdlab.load("pocket")
+    save_pictures(pocket, PROMPTS, 5, "pocket.png")
+    save_pictures(pocket, COURSE, 4, "course.png")
+    scribble = sdlab.load("pocket-scribble")
+    sheet(scribble, sdlab.native_side(scribble)).savefig(IMAGES / "sketches.png", dpi=110)
     base = sdlab.load("pocket-xl")
     refiner = sdlab.load("pocket-xl-refiner", base=base)
     with_and_without(base, refiner, list(PROMPTS), 5).savefig(IMAGES / "xl.png", dpi=110, bbox_inches="tight")
+    with_either_autoencoder((pocket, base), list(EITHER)).savefig(IMAGES / "factor-8.png", dpi=110, bbox_inches="tight")
     draw_tellings(base, list(TOLD)).savefig(IMAGES / "xl-told.png", dpi=110, bbox_inches="tight")
 
 

@@ -100,7 +100,8 @@ def load_judge(folder=FOLDER):
 
 
 @cache
-def _shipped():
+def shipped():
+    """The shipped judge, loaded once."""
     return load_judge()
 
 
@@ -140,7 +141,7 @@ def see(picture, top=3, judge=None):
     """
     if not isinstance(picture, Image.Image):
         raise TypeError(f"picture is {brief(picture)}: it must be a PIL picture, such as generation.image")
-    judge = judge or _shipped()
+    judge = judge or shipped()
     found = opinion(judge, to_tensor([picture]))
     return {
         head: [(judge.classes[head][i], found[head][0, i].item()) for i in found[head][0].argsort(descending=True)[:top]] for head in HEADS
@@ -194,5 +195,5 @@ def measure(pictures, asked, judge=None):
     Returns:
         `{"object": share, …}`.
     """
-    judge = judge or _shipped()
+    judge = judge or shipped()
     return accuracy(opinion(judge, to_tensor(pictures)), asked, judge.classes)
