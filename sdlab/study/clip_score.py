@@ -13,7 +13,7 @@ from sdlab.pipes.models import Model
 from sdlab.study.metrics import check_pictures
 from sdlab.system.calls import brief, check_call
 
-CLIP = Model("openai/clip-vit-base-patch16", "57c216476eefef5ab752ec549e440a49ae4ae5f3", "MIT", gigabytes=0.6)
+CLIP = Model("openai/clip-vit-large-patch14", "32bd64288804d66eefd0ccbe215aa642df71cc41", "MIT", gigabytes=1.7)
 WEIGHT = 2.5  # of the cosine, which is seldom above 0.4
 
 
@@ -23,7 +23,9 @@ def _load(download):
 
     where = {"revision": CLIP.commit, "local_files_only": not download}
     try:
-        return CLIPModel.from_pretrained(CLIP.source, **where).eval(), CLIPProcessor.from_pretrained(CLIP.source, **where)
+        return CLIPModel.from_pretrained(CLIP.source, use_safetensors=True, **where).eval(), CLIPProcessor.from_pretrained(
+            CLIP.source, **where
+        )
     except Exception as error:
         remedy = "" if download else "; sdlab.study.clip_score.clip_score(…, download=True) fetches it"
         raise OSError(f"{explain(CLIP.source, CLIP, error)}{remedy}") from error
@@ -32,12 +34,12 @@ def _load(download):
 @torch.no_grad()
 @check_call("clip_score(pictures, captions)")
 def clip_score(pictures, captions, download=False):
-    """2.5 times the cosine of picture and caption in CLIP's space, not below 0: about 0.6 for a wrong caption, 0.8 for a good one (n,).
+    """2.5 times the cosine of picture and caption in CLIP's space, not below 0: about 0.3 for a wrong caption, 0.7 for a good one (n,).
 
     Args:
         pictures: PIL pictures.
         captions: a text for each, or one for all.
-        download: fetch CLIP, 0.6 GB, if it is not on this machine.
+        download: fetch CLIP, 1.7 GB, if it is not on this machine.
 
     Raises:
         ValueError: not as many captions as pictures.

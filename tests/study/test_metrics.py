@@ -112,6 +112,6 @@ def test_wrong_calls_are_told_in_one_sentence(picture, call, error, said):
 def test_where_clip_is_not_it_says_so_and_what_to_do(picture, monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     clip_score._load.cache_clear()
-    with pytest.raises(OSError, match="openai/clip-vit-base-patch16") as caught:
+    with pytest.raises(OSError, match="openai/clip-vit-large-patch14") as caught:
         clip_score.clip_score(picture, "a lion")
     assert "download=True" in str(caught.value)
