@@ -16,8 +16,8 @@ from PIL import Image
 
 import sdlab
 from pocket.ruler import prompts
-from pocket.ruler.judge import HEADS
 from pocket.stages.config import CPU
+from sdlab.study.judge import HEADS
 
 DOCS = Path(__file__).parent.parent
 QUESTIONS = {**{head: head for head in HEADS}, "two_things": "two things", "portuguese": "in Portuguese"}

@@ -16,9 +16,9 @@ from pocket.world import spoilt
 from pocket.world.scene import Inventor, Scene, draw, draw_apart
 from sdlab.study.judge import HEADS, NONE, NOT_ASKED, SIDE
 
-NONE_SHARE = 0.28  # of all pictures
+NONE_SHARE = 0.35  # of all pictures
 KINDS = {  # how a picture with nothing to recognise is made → share of them
-    "warped": 0.2, "shuffled": 0.08, "blurred": 0.06, "blend": 0.1, "blot": 0.1, "empty place": 0.06, "weak sample": 0.4,
+    "warped": 0.12, "shuffled": 0.06, "blurred": 0.04, "blend": 0.08, "blot": 0.08, "empty place": 0.05, "weak sample": 0.57,
 }  # fmt: skip
 ONE_LOST, PAINTED_OVER = 0.25, 0.2  # shares: of scenes of two things side by side, one is spoilt; of true pictures, the model's version
 SMALL = 0.4  # the share that is drawn at 64 pixels and enlarged, as a model's pictures are

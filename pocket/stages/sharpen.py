@@ -24,7 +24,7 @@ from sdlab.training.run import LOG_STEPS, Run
 ALONE = 0.2  # share of the minutes in which the errors alone teach, so that little is left that they could teach
 WARM_UP = 0.05  # share of the minutes after that in which the discriminator's weight rises
 PATCH = 8  # pixels of a patch whose contrast must be right, wherever in it its lines run
-CONTRAST = 1.0  # the weight of that
+CONTRAST = 2.0  # the weight of that
 PUSH = 2.0  # how hard the discriminator then pushes at a picture, where the errors push with 1
 WIDTH = 48  # channels of the discriminator's first level
 ADDED = 4.0  # how much louder it hears what was added

@@ -17,6 +17,7 @@ from pocket.ruler import prompts
 from pocket.ruler.first_judge import load as load_first
 from pocket.ruler.judge import ask
 from pocket.stages.command import stage
+from pocket.stages.denoising import CONTINUED
 from pocket.stages.exam import Examiner, labels
 from pocket.stages.settings import digest, list_settings
 from pocket.stages.weak_samples import load_pool
@@ -114,7 +115,8 @@ def keep(judge, config, folder):
 
 def train(config, folder, minutes, seed=0, start=None):
     """Train for `minutes`, from the weights in `start` if given, and write `folder/strict_judge/judge`."""
-    run = Run("strict_judge", folder, minutes, lr := 1e-3, seed)
+    lr = 1e-3 * (CONTINUED if start else 1)
+    run = Run("strict_judge", folder, minutes, lr, seed)
     torch.manual_seed(seed)
     pool = load_pool(folder / "weak_samples")
     vae = AutoencoderKL.from_pretrained(ASSETS / "pocket", subfolder="vae").to(run.device).eval().requires_grad_(False)

@@ -1,7 +1,9 @@
 """Pictures of the shipped model for the strict judge to learn from: `python -m pocket.stages.weak_samples`.
 
 Samples in which nothing can be recognised, as a model makes them that has not learned enough. No early checkpoints are kept, so the
-shipped U-Net is made weak: asked for nothing at all, asked for five things at once, or with its weights disturbed or partly begun anew.
+shipped U-Net is made weak: asked for nothing at all, asked for five things at once, or with its weights disturbed or partly begun anew. And
+true pictures are dissolved: noised by three fifths or more, and painted again by the U-Net that is told nothing. Their colours and poses
+are still those of the thing, its shape is gone, which is how a model's failures look.
 Samples of one or two steps are not among them: in many of those a person still sees the thing. And true pictures that the model painted
 over a little, so that not everything with a model's brushwork is "none". Writes uint8 pictures (n, 64, 64, 3) and a sheet of each kind.
 """
@@ -37,6 +39,7 @@ class Source:
         anew: the part of the U-Net that is begun anew.
         things: how many prompts are mixed into one; 0 for the empty prompt, at guidance 1.
         guidance: of the sampling.
+        strengths: at which true pictures are painted over, dealt out in turn; none, and pictures begin as noise.
     """
 
     share: float
@@ -44,21 +47,26 @@ class Source:
     anew: str | None = None
     things: int = 0
     guidance: float = 1.0
+    strengths: tuple = ()
 
 
 SOURCES = {
-    "empty": Source(0.35),
-    "empty disturbed": Source(0.15, disturbed=0.3),
-    "disturbed": Source(0.1, disturbed=0.5, things=1),
+    "empty": Source(0.1),
+    "empty disturbed": Source(0.05, disturbed=0.3),
+    "disturbed": Source(0.05, disturbed=0.5, things=1),
     "anew": Source(0.05, anew="up_blocks.1", things=1, guidance=3.0),
-    "mixed": Source(0.35, things=5, guidance=4.0),
+    "mixed": Source(0.2, things=5, guidance=4.0),
+    "dissolved": Source(0.55, strengths=(0.6, 0.7, 0.8)),
 }
+POOL = (*(kind for kind in SOURCES if kind != "dissolved"), REPAINTED, "dissolved")  # the place of each decides its scenes
 
 
 def scenes_of(config, kind, count):
     """The scenes that pictures of a kind were asked to show, the same for the same arguments; of "mixed" those asked first."""
-    rng = np.random.default_rng([20_31, [*SOURCES, REPAINTED].index(kind)])
-    invent = Inventor(mix_for_judge(config.mix) if kind == REPAINTED else replace(config.mix, two_things=0, nothing=0, flaw=0))
+    rng = np.random.default_rng([20_31, POOL.index(kind)])
+    invent = Inventor(
+        mix_for_judge(config.mix) if kind in (REPAINTED, "dissolved") else replace(config.mix, two_things=0, nothing=0, flaw=0)
+    )
     return [invent(rng) for _ in range(count)]
 
 
@@ -98,6 +106,8 @@ def sample_weakly(config, kind, count, seed=0):
     if source.things == 1:
         texts = [say_plainly(scene) for scene in scenes]
     more = {}
+    if source.strengths:
+        return paint_over(config, kind, count, [""] * count, source.strengths, source.guidance, seed)
     if source.things > 1:
         mixed = _mix_prompts(pipe, scenes, source.things, np.random.default_rng(seed))
         none = pipe.encode_prompt("", pipe.device, 1, False)[0]
@@ -118,15 +128,15 @@ def _sample_encoded(pipe, source, encoded, seed):
     return torch.cat(parts) * 2 - 1
 
 
-def paint_over(config, count, seed=0):
-    """True pictures that the shipped model painted over at strength 0.2, asked for what they show: (count, 3, side, side) in −1…1."""
-    pipe, scenes = StableDiffusionImg2ImgPipeline.from_pipe(_shipped()), scenes_of(config, REPAINTED, count)
+def paint_over(config, kind, count, texts, strengths, guidance, seed=0):
+    """True pictures that the shipped model painted over, asked for `texts`, at each strength in turn: (count, 3, side, side) in −1…1."""
+    pipe, scenes = StableDiffusionImg2ImgPipeline.from_pipe(_shipped()), scenes_of(config, kind, count)
     pipe.set_progress_bar_config(disable=True)
     true = draw_shown(config, scenes, seed).add(1).div(2)
     parts = [
         pipe(
-            [say_plainly(scene) for scene in scenes[start : start + 16]], image=true[start : start + 16], strength=0.2,
-            num_inference_steps=20, guidance_scale=4.0, output_type="pt", generator=torch.Generator("cpu").manual_seed(seed + start),
+            texts[start : start + 16], image=true[start : start + 16], strength=strengths[start // 16 % len(strengths)],
+            num_inference_steps=20, guidance_scale=guidance, output_type="pt", generator=torch.Generator("cpu").manual_seed(seed + start),
         ).images.float().cpu()
         for start in range(0, count, 16)
     ]  # fmt: skip
@@ -139,7 +149,7 @@ def _shipped():
 
 def load_pool(folder):
     """The pictures of each kind: `{kind: uint8 (n, side, side, 3)}`."""
-    return {kind: np.load(folder / f"{kind}.npy") for kind in (*SOURCES, REPAINTED)}
+    return {kind: np.load(folder / f"{kind}.npy") for kind in POOL}
 
 
 def main(
@@ -151,12 +161,13 @@ def main(
     """Make the pictures that are not there yet."""
     config, folder = CONFIGS[config], folder / config / "weak_samples"
     folder.mkdir(parents=True, exist_ok=True)
-    for kind in (*SOURCES, REPAINTED):
+    for kind in POOL:
         file = folder / f"{kind}.npy"
         if file.exists():
             continue
         if kind == REPAINTED:
-            made = paint_over(config, count // 2, seed)
+            asked = [say_plainly(scene) for scene in scenes_of(config, kind, count // 2)]
+            made = paint_over(config, kind, count // 2, asked, (0.2,), 4.0, seed)
         else:
             made = sample_weakly(config, kind, round(count * SOURCES[kind].share), seed)
         contact_sheet(made[:60], 12).save(folder / f"{kind}.png")

@@ -34,7 +34,7 @@ def _load(download):
 @torch.no_grad()
 @check_call("clip_score(pictures, captions)")
 def clip_score(pictures, captions, download=False):
-    """2.5 times the cosine of picture and caption in CLIP's space, not below 0: about 0.3 for a wrong caption, 0.7 for a good one (n,).
+    """2.5 times the cosine of picture and caption in CLIP's space, not below 0 and hardly above 1 (n,).
 
     Args:
         pictures: PIL pictures.

@@ -159,7 +159,7 @@ def test_a_contact_sheet_says_what_differs(folder, save_at, tmp_path):
 def test_a_large_picture_is_shown_small(make, tmp_path):
     sdlab.save(make(side=1024), tmp_path)
     [image] = sdlab.Gallery(tmp_path).show().axes[0].images
-    assert image.get_array().shape == (512, 512, 3)
+    assert max(image.get_array().shape) <= 512
 
 
 def test_its_repr_says_what_it_holds(folder):

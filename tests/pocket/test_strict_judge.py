@@ -13,7 +13,7 @@ from pocket.reports.eye import SETS, Labelled, choose, read_labels
 from pocket.stages.config import CPU
 from pocket.stages.exam import KINDS, Examiner, Shown, labels
 from pocket.stages.strict_judge import classes_of
-from pocket.stages.weak_samples import REPAINTED, SOURCES
+from pocket.stages.weak_samples import POOL, REPAINTED
 from pocket.world import spoilt
 from pocket.world.scene import Scene, Thing, draw, draw_apart
 from sdlab.study.judge import FOLDER, HEADS, NONE, NOT_ASKED, SIDE, WEIGHTS, Judge, hits, known_prompts, load_judge, opinion, to_tensor
@@ -70,7 +70,7 @@ def test_labels_hold_only_what_is_true():
 
 
 def test_a_picture_of_the_pool_is_shown_with_its_own_scene():
-    pool = {kind: np.full((2, 64, 64, 3), 50, np.uint8) for kind in (*SOURCES, REPAINTED)}
+    pool = {kind: np.full((2, 64, 64, 3), 50, np.uint8) for kind in POOL}
     pictures, exam = examine(6, kinds={"weak sample", REPAINTED}, pool=pool)
     for picture, shown in zip(pictures, exam, strict=True):
         assert picture.std() < 0.02 and picture.mean() == pytest.approx(50 / 127.5 - 1, abs=0.2)
@@ -121,7 +121,7 @@ def test_a_training_writes_a_judge_that_loads_and_goes_on_where_it_was(tmp_path)
     config = replace(CPU, name="tiny", mix=replace(CPU.mix, concepts=("lion", "house", "crown")))
     pool = tmp_path / "weak_samples"
     pool.mkdir()
-    for kind in (*SOURCES, REPAINTED):
+    for kind in POOL:
         np.save(pool / f"{kind}.npy", np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3), np.uint8))
     strict_judge.train(config, tmp_path, 0.02)
     log = (tmp_path / "strict_judge" / "log.jsonl").read_text(encoding="utf-8").splitlines()
