@@ -108,9 +108,9 @@ def kid(pictures, others, judge=None):
 
     Its mean is right however few the pictures are, unlike Fréchet's: about 0 for sets of one kind, sometimes a little below.
     """
+    if min(len(pictures := check_pictures(pictures)), len(others := check_pictures(others))) < 2:
+        raise ValueError(f"there are {len(pictures)} and {len(others)} pictures: two or more of each are needed")
     x, y = (features(some, judge).double() for some in (pictures, others))
-    if min(len(x), len(y)) < 2:
-        raise ValueError(f"there are {len(x)} and {len(y)} pictures: two or more of each are needed")
 
     def kernel(a, b):
         return (a @ b.T / a.shape[1] + 1) ** 3

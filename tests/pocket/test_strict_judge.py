@@ -16,10 +16,8 @@ from pocket.stages.strict_judge import classes_of
 from pocket.stages.weak_samples import POOL, REPAINTED
 from pocket.world import spoilt
 from pocket.world.scene import Scene, Thing, draw, draw_apart
-from sdlab.study.judge import FOLDER, HEADS, NONE, NOT_ASKED, SIDE, WEIGHTS, Judge, hits, known_prompts, load_judge, opinion, to_tensor
+from sdlab.study.judge import FOLDER, HEADS, NONE, NOT_ASKED, SIDE, Judge, hits, known_prompts, load_judge, opinion, to_tensor
 
-# Until the judge's training has ended and `python -m pocket.shipping.judge` has run, there is nothing to test these on.
-waits_for_weights = pytest.mark.xfail(not (FOLDER / WEIGHTS).exists(), reason="the judge's weights do not ship yet", strict=True)
 LION = Scene((Thing("lion"),), "cartoon", "beach")
 BESIDE = Scene((Thing("lion"), Thing("house")), "cartoon", "beach", relation="next to")
 
@@ -140,7 +138,7 @@ def _share_right(pictures, exam):
     return np.mean([seen == set(shown.answers) for seen, shown in zip(said, exam, strict=True)])
 
 
-@waits_for_weights
+@pytest.mark.waits_for("the judge")
 def test_the_judge_knows_fresh_true_pictures():
     pictures, exam = examine(256, seed=77, kinds={"true"})
     assert _share_right(pictures, exam) >= 0.85
@@ -150,12 +148,12 @@ def test_the_judge_knows_fresh_true_pictures():
         assert (found[head].argmax(1) == truth[head]).float().mean() >= 0.9
 
 
-@waits_for_weights
+@pytest.mark.waits_for("the judge")
 def test_the_judge_sees_nothing_where_nothing_can_be_recognised():
     assert _share_right(*examine(256, seed=78, kinds=set(KINDS))) >= 0.9
 
 
-@waits_for_weights
+@pytest.mark.waits_for("the judge")
 def test_the_judge_agrees_with_the_eye_as_often_as_was_measured():
     kept = json.loads((FOLDER / FILE).read_text(encoding="utf-8"))
     labelled, pictures = read_labels()
@@ -164,7 +162,7 @@ def test_the_judge_agrees_with_the_eye_as_often_as_was_measured():
     assert found["share"] > kept["always yes"]["share"]
 
 
-@waits_for_weights
+@pytest.mark.waits_for("the judge")
 def test_the_judge_knows_a_true_picture_of_each_prompt_it_ships():
     from pocket.ruler.pictures import draw_true
     from pocket.ruler.prompts import one_thing

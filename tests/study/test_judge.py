@@ -9,8 +9,6 @@ from sdlab.study import judge as judging
 from sdlab.study.judge import CLASSES, FOLDER, HEADS, NONE, NOT_ASKED, WEIGHTS, Asked, Judge
 
 NAMES = {"object": ["lion", "crown", "house", NONE], "style": ["flat", "oil"], "background": ["beach", "snow"], "colour": ["red", "blue"]}
-# Until the judge's training has ended and `python -m pocket.shipping.judge` has run, there is nothing to test these on.
-waits_for_weights = pytest.mark.xfail(not (FOLDER / WEIGHTS).exists(), reason="the judge's weights do not ship yet", strict=True)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +85,7 @@ def test_a_folder_without_a_judge_says_how_to_get_one(tmp_path):
         judging.load_judge(tmp_path)
 
 
-@waits_for_weights
+@pytest.mark.waits_for("the judge")
 def test_the_shipped_judge_is_small_and_knows_the_models_things():
     assert (FOLDER / WEIGHTS).stat().st_size <= 6e6
     judge = judging.load_judge()
@@ -100,7 +98,7 @@ def test_the_shipped_judge_is_small_and_knows_the_models_things():
         assert all(one.style in judge.classes["style"] and one.background in judge.classes["background"] for one in known)
 
 
-@waits_for_weights
+@pytest.mark.waits_for("the judge")
 @pytest.mark.parametrize("colour", ["white", "grey", "black"])
 def test_on_an_empty_sheet_the_shipped_judge_sees_none_of_its_things(colour):
     assert judging.see(Image.new("RGB", (128, 128), colour))["object"][0][0] == NONE
