@@ -44,16 +44,14 @@ def sweep(
 
 
 def _draw(knobs, model, refiner, folder, batch):
-    from accelerate import PartialState
-
     from sdlab.pipes.loading import load
-    from sdlab.study.sharing import draw_shared
+    from sdlab.study.sharing import draw_shared, join_processes
     from sdlab.study.sweep import sweep
 
-    state = PartialState()
+    state, device = join_processes()
     try:
-        base = load(model, device=str(state.device))
-        pair = (base, load(refiner, device=str(state.device), base=base)) if refiner else base
+        base = load(model, device)
+        pair = (base, load(refiner, device, base=base)) if refiner else base
         runs = sweep(pair, knobs["prompt"][0], gallery=folder, batch=batch, **knobs)
         drawn = draw_shared(runs, state)
     except (TypeError, ValueError, OSError, MemoryError) as error:

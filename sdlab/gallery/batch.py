@@ -81,7 +81,7 @@ def _check_names(names):
     seen = {}
     for name in names:
         if not isinstance(name, str):
-            raise TypeError(f"name {brief(name)} is a {type(name).__name__}: a name must be text, {HOW}")
+            raise TypeError(f"name {brief(name)} is no text: give names and recipes, {HOW}")
         wrong = NOT_ON_WINDOWS.search(name) or "/" in name or name.split(".")[0].strip().lower() in DEVICES
         if wrong or not name.strip() or name != name.strip(" .") or not name.isprintable():
             raise ValueError(f"name {brief(name)} can be no file's on every system: choose one of letters, digits, spaces and hyphens")

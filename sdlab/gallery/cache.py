@@ -64,10 +64,9 @@ class Cache:
             cost = {name: story[name] for name in ("seconds", "device", "dtype", "peak_memory", "model_hash")}
             return Generation(recipe, [plain], **cost)
         except (OSError, ValueError, KeyError):
-            aside = file.with_name(f"{file.name}.damaged")
             with suppress(OSError):  # where it cannot be moved, it will be replaced
-                os.replace(file, aside)
-            warnings.warn(f"{brief(file)} is damaged: it is set aside as {brief(aside.name)}, and the picture is made again", stacklevel=2)
+                os.replace(file, file.with_name(f"{file.name}.damaged"))
+            warnings.warn(f"{brief(file)} is damaged: it is set aside with .damaged at its end, and its picture is made again", stacklevel=2)
             return None
 
     def keep(self, key, generation):

@@ -14,6 +14,7 @@ import torch
 LIBRARIES = ("torch", "diffusers", "transformers")
 WHOLE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # bytes of a number → the integer of that size
 NUMBERS = (bool, int, float)
+ADAPTER = ("_active_adapter", "_disable_adapters")  # of PEFT's layers; other private values can change while pictures are drawn
 SAMPLES = 64  # values of each tensor that are looked at one by one
 
 
@@ -81,12 +82,12 @@ def _settings(part):
 
 
 def _plain(values):
-    return {name: value for name, value in values.items() if type(value) in NUMBERS or _is_table(value)}
-
-
-def _is_table(value):
-    """Whether it is a dictionary of numbers."""
-    return type(value) is dict and bool(value) and all(type(number) in NUMBERS for number in value.values())
+    told = {name: values[name] for name in ADAPTER if name in values}
+    for name, value in values.items():
+        numbers = value.values() if type(value) is dict else [value]
+        if not name.startswith("_") and all(type(number) in NUMBERS for number in numbers):
+            told[name] = value
+    return told
 
 
 def _public(config):

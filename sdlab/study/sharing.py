@@ -1,7 +1,22 @@
 """One sweep, drawn by several processes, each on a device of its own, as `accelerate launch` starts them."""
 
-from accelerate.utils import broadcast_object_list
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, parse_flag_from_env
 from tqdm.auto import tqdm
+
+
+def join_processes():
+    """What this process is among those that were started with it, and where it draws.
+
+    Returns:
+        Accelerate's `PartialState`, and the device: a CUDA GPU of its own; else None, for the best there is, which all then share; or
+        "cpu" where the launcher was told so.
+    """
+    on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU")  # as `accelerate launch --cpu` sets it
+    own_gpu = torch.cuda.is_available() and not on_cpu
+    state = PartialState(cpu=not own_gpu)  # without a word about CPUs, processes that have no CUDA would not find each other
+    return state, str(state.device) if own_gpu else "cpu" if on_cpu else None
 
 
 def draw_shared(runs, state, progress=True):
