@@ -1,4 +1,4 @@
-"""`python -m sdlab`, and `accelerate launch -m sdlab` for several processes."""
+"""`python -m sdlab`, and `accelerate launch … -m sdlab` for several processes."""
 
 from sdlab.cli import app
 

@@ -30,8 +30,8 @@ def sweep(
 ):
     """Draw every combination of the values, and keep each picture with its recipe.
 
-    Run it again after an interruption, and it goes on. `accelerate launch --num_processes 2 -m sdlab sweep …` shares the pictures between
-    two processes or GPUs.
+    Run it again after an interruption, and it goes on. `accelerate launch --multi_gpu --num_processes 2 -m sdlab sweep …` shares the
+    pictures between two processes, on two GPUs or on a CPU.
     """
     whole, real, name = (int, "whole numbers"), (float, "numbers"), (str.strip, "names")
     asked = {

@@ -66,7 +66,7 @@ class Cache:
         except (OSError, ValueError, KeyError):
             with suppress(OSError):  # where it cannot be moved, it will be replaced
                 os.replace(file, file.with_name(f"{file.name}.damaged"))
-            warnings.warn(f"{brief(file)} is damaged: it is set aside with .damaged at its end, and its picture is made again", stacklevel=2)
+            warnings.warn(f"{brief(file)} is damaged: it is set aside with .damaged behind its name, and made again", stacklevel=2)
             return None
 
     def keep(self, key, generation):

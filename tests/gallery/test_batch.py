@@ -77,7 +77,8 @@ def test_two_batches_within_a_second_keep_apart(pipe, quick, tmp_path, monkeypat
 @pytest.mark.parametrize(
     "name",
     ["../lion", "a/b", "..", ".", "/lion", "a\\b", "..\\lion", "C:lion", "C:\\lion", "\\\\server\\lion", "lion?", "a*", 'a"b', "a|b", "<a>",
-     "", " ", "lion ", " lion", "lion.", ".lion", "con", "NUL", "nul.png", "Com1", "aux .x", "a\nb", "a\0b", "a\x7fb", "\ud800", "a\u202eb"],
+     "",
+     " ", "lion ", " lion", "lion.", ".lion", "con", "NUL", "nul.png", "Com1", "aux .x", "a\nb", "a\0b", "a\x7fb", "\ud800", "a\u202eb"],
 )  # fmt: skip
 def test_a_name_that_is_no_files_everywhere_is_refused(pipe, quick, tmp_path, name):
     with pytest.raises(ValueError, match=r"^name .* can be no file's on every system: choose one of letters, digits, spaces and hyphens$"):
@@ -158,7 +159,11 @@ def test_a_full_disk_leaves_what_was_finished(pipe, quick, tmp_path, monkeypatch
         (lambda pipe: sdlab.save_batch(pipe, {"lion": 3}), TypeError, "recipe is 3: give a prompt"),
         (lambda pipe: sdlab.save_batch(pipe, {"lion": "a lion, " * 90}), ValueError, "prompt is longer than 75 tokens"),
         (lambda pipe: sdlab.save_batch(pipe, {"l" * 200: "a lion"}), ValueError, "is too long for a file: choose one of at most 150 bytes"),
-        (lambda pipe: sdlab.save_batch(pipe, {"lion": "a", "Lion": "a"}), ValueError, "names 'lion' and 'Lion' are one file on some systems"),
+        (
+            lambda pipe: sdlab.save_batch(pipe, {"lion": "a", "Lion": "a"}),
+            ValueError,
+            "names 'lion' and 'Lion' are one file on some systems",
+        ),
         (lambda pipe: sdlab.save_batch(pipe, {"lion": "a lion"}, 3), TypeError, "got 3 (int) and not a path"),
         (lambda pipe: sdlab.save_batch(pipe, {"lion": "a lion"}, "file/out"), OSError, "folder 'file/out' cannot be made"),
     ],

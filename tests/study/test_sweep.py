@@ -54,13 +54,13 @@ def test_a_grid_comes_in_the_order_of_nested_loops(pipe, small, tmp_path):
 
 
 def test_pictures_are_those_made_one_by_one(pipe, small, drawn):
-    knobs = {"prompt": ["a lion", "a red car in the snow"], "negative_prompt": ["", "blurry"], "seed": [1, 5], "sampler": ["DDIM", "Euler a"]}
+    knobs = {"prompt": ["a lion", "a red car in the snow"], "negative_prompt": ["", "blurry"], "seed": [1, 5]}
     runs = sdlab.sweep(pipe, small, gallery=None, progress=False, **knobs)
     for run in runs:
         alone = sdlab.generate(pipe, run.recipe, progress=False)
         assert differ(alone.image, run.image) <= 1
         assert (run.recipe, run.model_hash, run.device, run.dtype) == (alone.recipe, alone.model_hash, alone.device, alone.dtype)
-    assert [len(batch) for batch in drawn] == [4, 4, 4, 4]  # with and without a negative prompt, for each sampler
+    assert [len(batch) for batch in drawn] == [4, 4]  # with and without a negative prompt
 
 
 def test_what_differs_in_more_than_words_and_seeds_is_drawn_apart(pipe, small, drawn):
@@ -145,7 +145,8 @@ def test_a_sweep_made_again_comes_from_its_gallery(pipe, small, tmp_path, drawn)
     before = files(tmp_path)
     assert len(sdlab.Gallery(tmp_path)) == len(before) == 4
     drawn.clear()
-    assert list(sdlab.sweep(pipe, small, seed=[1, 2], guidance=[2, 5], gallery=tmp_path, progress=False)) == [first[i] for i in (0, 2, 1, 3)]
+    again = sdlab.sweep(pipe, small, seed=[1, 2], guidance=[2, 5], gallery=tmp_path, progress=False)
+    assert list(again) == [first[i] for i in (0, 2, 1, 3)]
     assert drawn == []
     list(sdlab.sweep(pipe, small, seed=[1, 2, 3], guidance=[2], gallery=tmp_path, progress=False))
     assert [[recipe.seed for recipe in batch] for batch in drawn] == [[3]]
@@ -184,7 +185,7 @@ def test_a_model_that_changes_during_a_sweep_is_noticed(pipe, small, tmp_path):
     assert runs[0].recipe.seed == 1
     pipe.unet.train()
     try:
-        with pytest.raises(RuntimeError, match="the model has changed since this sweep was made, .*: sweep again"):
+        with pytest.raises(RuntimeError, match=r"the model has changed since this sweep was made, .*: sweep again"):
             list(runs)
     finally:
         pipe.unet.eval()
@@ -211,7 +212,7 @@ def test_a_damaged_picture_is_made_again_and_said(pipe, small, tmp_path, drawn, 
         file.write_bytes({"cut off": file.read_bytes()[:-300], "emptied": b"", "text": b"a lion"}[damage])
     kept = file.read_bytes()
     drawn.clear()
-    with pytest.warns(UserWarning, match=rf"{file.name[-20:]}' is damaged: it is set aside with \.damaged at its end"):
+    with pytest.warns(UserWarning, match=rf"{file.name[-20:]}' is damaged: it is set aside with \.damaged behind its name"):
         again = sweep()
     assert [run.image for run in again] == [run.image for run in before]
     assert [[recipe.seed for recipe in batch] for batch in drawn] == [[1]]
@@ -254,7 +255,7 @@ def test_a_disk_that_fills_up_loses_one_batch(pipe, small, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("call", "kind", "said"),
     [
-        (lambda pipe: sdlab.sweep(pipe), TypeError, "missing a required argument: 'recipe'; it is called as sdlab.sweep(pipe, recipe, guida"),
+        (lambda pipe: sdlab.sweep(pipe), TypeError, "missing a required argument: 'recipe'; it is called as sdlab.sweep(pipe, recipe"),
         (lambda pipe: sdlab.sweep("a lion", pipe, seed=[1]), TypeError, "pipe is 'a lion': the pipeline comes first"),
         (lambda pipe: sdlab.sweep(pipe, "a lion", "outputs", seed=[1]), TypeError, "too many positional arguments"),
         (lambda pipe: sdlab.sweep(pipe, "a lion", seed=[1], gallery=3), TypeError, "not a path: give a folder to keep pictures in"),
@@ -289,7 +290,7 @@ def draw_until(pipe, recipe, folder, moves):
     list(sdlab.sweep(pipe, recipe, seed=range(5), gallery=folder, batch=2, progress=False))
 
 
-@pytest.mark.parametrize("moves", [0, 1, 2, 3])
+@pytest.mark.parametrize("moves", [pytest.param(n, marks=pytest.mark.slow if n != 3 else ()) for n in range(5)])
 def test_a_killed_sweep_goes_on_and_ends_as_if_it_had_not_been(pipe, small, tmp_path, start_processes, drawn, moves):
     [(process, said)] = start_processes(draw_until, pipe, small, tmp_path / "killed", moves)
     deadline = time.monotonic() + 120
