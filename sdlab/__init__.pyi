@@ -7,6 +7,7 @@ from .display.plots import preview as preview
 from .display.plots import show as show
 from .display.plots import tiles as tiles
 from .display.plots import use_style as use_style
+from .gallery.batch import save_batch as save_batch
 from .gallery.listing import Gallery as Gallery
 from .gallery.reading import read as read
 from .gallery.reproducing import reproduce as reproduce
@@ -19,6 +20,7 @@ from .pipes.models import MODELS as MODELS
 from .pipes.models import list_models as list_models
 from .pipes.models import native_side as native_side
 from .pipes.recipe import Recipe as Recipe
+from .study.sweep import sweep as sweep
 from .system.device import describe as describe
 from .training.watch import train_for as train_for
 from .training.watch import watch as watch

@@ -3,6 +3,7 @@
 import base64
 import io
 import textwrap
+from collections.abc import Sequence
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -154,10 +155,14 @@ def animate(draw, frames, size=(4, 4), milliseconds=120):
 def show(*generations, title=None):
     """Generations side by side, each with what differs between them; a single one with all its parameters.
 
+    Args:
+        generations: one by one, in lists, or a sweep, which is made now as far as it is not yet.
+        title: a heading over all.
+
     Returns:
         The matplotlib figure.
     """
-    generations = [g for item in generations for g in (item if isinstance(item, list | tuple) else [item])]
+    generations = [g for item in generations for g in (item if isinstance(item, Sequence) and not isinstance(item, str) else [item])]
     wrong = [g for g in generations if not isinstance(g, Generation)]
     if wrong or not generations:
         given = brief(wrong[0]) if wrong else "nothing"

@@ -30,8 +30,14 @@ def read(file):
 
 def unpack(file):
     """The Recipe in a picture, and the rest of its story as a dictionary."""
+    return open_with_story(file)[1:]
+
+
+def open_with_story(file):
+    """A picture as a PIL image, the Recipe in it, and the rest of its story as a dictionary."""
     file = as_path(file, HOW)
-    story = find_story(open_picture(file).info)
+    picture = open_picture(file)
+    story = find_story(picture.info)
     if story is None:
         raise ValueError(
             f"{brief(file)} carries no recipe: only pictures that sdlab.save made do, and saving them again elsewhere can strip it"
@@ -40,7 +46,7 @@ def unpack(file):
         story = json.loads(story)
         if not isinstance(story, dict) or not isinstance(story.get("recipe"), dict):
             raise ValueError("there is none in its story")
-        return Recipe.from_dict(story["recipe"]), story
+        return picture, Recipe.from_dict(story["recipe"]), story
     except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"the recipe in {brief(file)} is broken ({error}): make the picture again from a recipe you know") from error
 

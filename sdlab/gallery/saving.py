@@ -9,17 +9,18 @@ import json
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path, PureWindowsPath
-from uuid import uuid4
 
 from PIL import Image
 
 from sdlab import __version__
 from sdlab.gallery.encoding import OTHER_SUFFIXES, WRITERS, encode, parameters_text
+from sdlab.gallery.files import beside, make_folder
 from sdlab.gallery.messages import as_path, cause_and_remedy
 from sdlab.pipes.generation import Generation
 from sdlab.pipes.models import MODELS, is_hub_id
@@ -37,7 +38,7 @@ def save(*generations, to=None):
     """Save every image of one or several generations, each with its recipe.
 
     Args:
-        generations: from `generate`, one by one or in lists. Text or a path after them is `to`.
+        generations: from `generate` or `sweep`, one by one or in lists. Text or a path after them is `to`.
         to: a name ending in .png, .jpg, .jpeg or .webp is a file: several images become lion.png, lion-2.png, … Anything else is a
             folder, in which PNG files are named after prompt and seed. Default: "outputs". Folders are made if they are not there.
 
@@ -53,7 +54,7 @@ def save(*generations, to=None):
         if to is not None:
             raise TypeError(f"got two places, {brief(generations[-1])} and {brief(to)}: {HOW}")
         *generations, to = generations
-    generations = [g for item in generations for g in (item if isinstance(item, list | tuple) else [item])]
+    generations = [g for item in generations for g in (item if is_series(item) else [item])]
     for generation in generations:
         _check(generation)
     if not generations:
@@ -61,16 +62,23 @@ def save(*generations, to=None):
     folder, stem, suffix = _split(as_path("outputs" if to is None else to, HOW))
     pictures = []
     for generation in generations:
-        for index, image in enumerate(generation.images):
-            recipe = _recipe_of(generation, index)
-            parameters = parameters_text(recipe, generation.model_hash, image.size)
-            content = encode(image, suffix.lower(), parameters, _tell(recipe, generation))
-            pictures.append((stem or f"{slug(recipe.prompt)}-{recipe.seed}", content))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(f"folder {brief(folder)} cannot be made {cause_and_remedy(error)}") from error
+        for index in range(len(generation.images)):
+            name = stem or f"{slug(generation.recipe.prompt)}-{generation.recipe.seed + index}"
+            pictures.append((name, encode_image(generation, index, suffix)))
+    make_folder(folder)
     return [write(content, folder, name, suffix) for name, content in pictures]
+
+
+def is_series(value):
+    """Whether it is a list, a tuple, a sweep or the like, and not a text."""
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def encode_image(generation, index, suffix=".png", **more):
+    """The bytes of a file that holds one image of a Generation with its recipe; `more` goes into its story."""
+    recipe, image = _recipe_of(generation, index), generation.images[index]
+    parameters = parameters_text(recipe, generation.model_hash, image.size)
+    return encode(image, suffix.lower(), parameters, _tell(recipe, generation, **more))
 
 
 def _check(generation):
@@ -98,9 +106,12 @@ def _split(path):
 
 def _recipe_of(generation, index):
     """The recipe of one image, which never holds a path: where this machine keeps a model is nobody's business."""
-    recipe = generation.recipe
-    names = {field: name and hide_path(name) for field, name in (("model", recipe.model), ("refiner", recipe.refiner))}
-    return recipe.but(seed=recipe.seed + index, images=1, **names)
+    return without_paths(generation.recipe.split()[index])
+
+
+def without_paths(recipe):
+    """The recipe with its models by name."""
+    return recipe.but(**{field: name and hide_path(name) for field, name in (("model", recipe.model), ("refiner", recipe.refiner))})
 
 
 def hide_path(model):
@@ -110,14 +121,21 @@ def hide_path(model):
     return model if model in MODELS or on_the_hub else name or Path(model).resolve().name or "a folder"
 
 
-def _tell(recipe, generation):
-    """The story of a picture: its recipe, what made it, and when. ASCII, so that every format can hold it."""
+def _tell(recipe, generation, **more):
+    """The story of a picture: its recipe, what made it, what that cost, and when. ASCII, so that every format can hold it."""
     return json.dumps({
         "recipe": recipe.to_dict(), "model_hash": str(generation.model_hash), "device": str(generation.device),
         "dtype": str(generation.dtype), "seconds": round(generation.seconds / len(generation.images), 3),
+        "peak_memory": generation.peak_memory,
         "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "versions": {"sdlab": __version__, "torch": version("torch"), "diffusers": version("diffusers")},
+        "versions": versions(),
+        **more,
     })  # fmt: skip
+
+
+def versions():
+    """Of the libraries that a picture depends on most."""
+    return {"sdlab": __version__, "torch": version("torch"), "diffusers": version("diffusers")}
 
 
 def slug(text, longest=48):
@@ -135,7 +153,7 @@ def write(content, folder, stem, suffix):
     Raises:
         OSError: with the cause; neither the claimed name nor half a file is left.
     """
-    partial, claimed = folder / f".sdlab-{os.getpid()}-{uuid4().hex}.partial", None
+    partial, claimed = beside(folder), None
     try:
         with open(partial, "xb") as file:
             file.write(content)

@@ -1,12 +1,12 @@
 """Make pictures: a pipeline and a Recipe → a Generation."""
 
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 
 from sdlab.pipes import models, samplers
+from sdlab.pipes.drawing import draw_in_parts, set_up
 from sdlab.pipes.recipe import Recipe
 from sdlab.system import device as devices
 from sdlab.system.calls import brief, check_call
@@ -87,26 +87,69 @@ def generate(pipe, recipe, *, progress=True, keep_latents=False, on_step=None, *
     """
     base, refiner = split_pair(pipe)
     recipe = as_recipe(recipe, ingredients)
+    if on_step is not None and not callable(on_step):
+        raise TypeError(f"on_step is {brief(on_step)}: it must be a function of step and latents")
+    recipe = prepare(base, recipe, refiner)
+    images, latents, cost = _draw_and_measure(base, refiner, recipe.split(), progress, keep_latents, on_step)
+    return Generation(recipe, images, latents=latents, **cost)
+
+
+def generate_together(pipe, recipes):
+    """Make the pictures of recipes that can share a batch, which goes through the U-Net as one.
+
+    Each picture is the one that `generate` makes alone, but for rounding: in float32 no pixel differs by more than one of 255 levels; in
+    half precision a GPU's kernels round otherwise for another size of batch, and fine details can differ (diffusers#2659).
+
+    Args:
+        pipe: as for `generate`.
+        recipes: one or more, as `prepare` gives them, each of one image; `batch_of` is the same for all.
+
+    Returns:
+        A `Generation` for each, its `seconds` an equal share of the batch's.
+    """
+    base, refiner = split_pair(pipe)
+    images, _, cost = _draw_and_measure(base, refiner, recipes, progress=False)
+    cost["seconds"] /= len(recipes)
+    return [Generation(recipe, [image], **cost) for recipe, image in zip(recipes, images, strict=True)]
+
+
+def batch_of(recipe):
+    """What recipes that go through the U-Net together have in common: everything but their words and seeds.
+
+    A stock pipeline takes one guidance scale and one number of steps per call, and negative prompts for all pictures or for none.
+    """
+    return recipe.but(prompt="a picture", negative_prompt="with" if recipe.negative_prompt else "", seed=0)
+
+
+def prepare(base, recipe, refiner=None):
+    """The completed recipe, refused now if these pipelines cannot draw it, before the first picture is made.
+
+    Raises:
+        ValueError: a prompt too long, and the message says which words would be cut; or diffusers has no such sampler.
+    """
     for name in ("prompt", "negative_prompt"):
         cut = cut_words(base, getattr(recipe, name))
         if cut:
             room = (getattr(base, "tokenizer", None) or base.tokenizer_2).model_max_length - 2
             raise ValueError(f"{name} is longer than {room} tokens, so that {brief(cut)} would be cut off: shorten it by those words")
-    if on_step is not None and not callable(on_step):
-        raise TypeError(f"on_step is {brief(on_step)}: it must be a function of step and latents")
     recipe = complete(base, recipe, refiner)
+    samplers.make(recipe.sampler, base.scheduler.config)
+    return recipe
+
+
+def _draw_and_measure(base, refiner, recipes, progress, keep_latents=False, on_step=None):
+    """The images, the latents of every step, and what drawing them cost, as a Generation's arguments."""
     device = base.device
     devices.reset_peak(device)
     devices.synchronize(device)
     start = time.perf_counter()
-    with _set_up(base, recipe, progress), _set_up(refiner, recipe, progress):
-        images, latents = _draw_in_parts(base, refiner, recipe, keep_latents, on_step)
+    with set_up(base, recipes[0], progress), set_up(refiner, recipes[0], progress):
+        images, latents = draw_in_parts(base, refiner, recipes, keep_latents, on_step)
         devices.synchronize(device)
-    seconds = time.perf_counter() - start
-    return Generation(
-        recipe, images, seconds, device.type, str(base.unet.dtype).removeprefix("torch."),
-        devices.peak_memory(device), models.fingerprint(base), latents,
-    )  # fmt: skip
+    return images, latents, {
+        "seconds": time.perf_counter() - start, "device": device.type, "dtype": str(base.unet.dtype).removeprefix("torch."),
+        "peak_memory": devices.peak_memory(device), "model_hash": models.fingerprint(base),
+    }  # fmt: skip
 
 
 def split_pair(pipe):
@@ -135,87 +178,6 @@ def as_recipe(recipe, ingredients):
     if not isinstance(recipe, Recipe):
         raise TypeError(f"recipe is {brief(recipe)}: give a prompt, such as 'a lion on the beach', or a sdlab.Recipe")
     return recipe.but(**ingredients) if ingredients else recipe
-
-
-@contextmanager
-def _set_up(pipe, recipe, progress):
-    """The recipe's sampler and the progress bar, for a while; then the pipeline's own again."""
-    if pipe is None:
-        yield
-        return
-    own, bar = pipe.scheduler, getattr(pipe, "_progress_bar_config", None)
-    pipe.scheduler = samplers.make(recipe.sampler, own.config)
-    pipe.set_progress_bar_config(disable=not progress, leave=False, desc=recipe.prompt[:40])
-    try:
-        yield
-    finally:
-        pipe.scheduler = own
-        if bar is None:
-            del pipe._progress_bar_config
-        else:
-            pipe._progress_bar_config = bar
-
-
-def _draw_in_parts(base, refiner, recipe, keep_latents, on_step):
-    """All images, in as few parts as fit into the memory, and the latents of every step: `(images, latents)`.
-
-    Where memory runs out, a part is made again with half as many; what is done is done. On a Mac one image at a time, because there
-    batches have a history of wrong pictures (diffusers#363).
-    """
-    from accelerate.utils import find_executable_batch_size
-
-    images, parts = [], []
-    size = 1 if base.device.type == "mps" else recipe.images
-
-    def halve():
-        nonlocal size
-        size //= 2
-        return size
-
-    @find_executable_batch_size(starting_batch_size=size, reduce_batch_size_fn=halve)
-    def draw(batch):
-        while len(images) < recipe.images:
-            latents = []
-            count, seed = min(batch, recipe.images - len(images)), recipe.seed + len(images)
-            images.extend(_draw(base, refiner, recipe, range(seed, seed + count), latents if keep_latents else None, on_step))
-            parts.append(latents)
-
-    try:
-        draw()
-    except RuntimeError as error:
-        if "No executable batch size" not in str(error):
-            raise
-        size = f"{recipe.width}×{recipe.height}"
-        raise MemoryError(f"one picture of {size} does not fit into the memory of {base.device}: draw a smaller one") from error
-    return images, [torch.cat(step) for step in zip(*parts, strict=True)]
-
-
-def _draw(base, refiner, recipe, seeds, latents, on_step):
-    """One part: an image per seed; each has a CPU generator of its own, so that parts and devices do not matter.
-
-    The latents of every step are appended to `latents`, unless that is None.
-    """
-    steps = 0
-
-    def listen(_, step, timestep, values):
-        nonlocal steps
-        if latents is not None:
-            latents.append(values["latents"].detach().float().cpu())
-        if on_step:
-            on_step(steps, values["latents"])
-        steps += 1
-        return values
-
-    common = {
-        "negative_prompt": recipe.negative_prompt or None,  # to SDXL "" is a caption, and None is none at all
-        "num_inference_steps": recipe.steps, "guidance_scale": recipe.guidance, "num_images_per_prompt": len(seeds),
-        "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds], "callback_on_step_end": listen,
-    }  # fmt: skip
-    size = {"width": recipe.width, "height": recipe.height}
-    if refiner is None:
-        return base(recipe.prompt, **common, **size).images
-    half_done = base(recipe.prompt, **common, **size, denoising_end=recipe.handover, output_type="latent").images
-    return refiner(recipe.prompt, image=half_done, **common, denoising_start=recipe.handover).images
 
 
 @torch.no_grad()

@@ -92,6 +92,10 @@ class Recipe:
                 raise TypeError(f"a Recipe has no {name!r}: it has {', '.join(known)}")
         return dataclasses.replace(self, **changes)
 
+    def split(self):
+        """A recipe for each of the images: one image, and its own seed."""
+        return [self.but(seed=self.seed + index, images=1) for index in range(self.images)]
+
     def to_dict(self):
         """The recipe as a plain dictionary, for JSON."""
         return dataclasses.asdict(self)
@@ -113,8 +117,8 @@ def _whole(name, value, low, high):
     """The value as an int, be it Python's, NumPy's or torch's."""
     if isinstance(value, list | tuple | range) and name == "seed":
         raise TypeError(
-            f"seed is {brief(value)}: a recipe has one; images=3 takes three seeds in a row, and a sweep over seeds is "
-            "[recipe.but(seed=s) for s in (1, 5, 9)]"
+            f"seed is {brief(value)}: a recipe has one; images=3 takes three seeds in a row, and several are a sweep, "
+            "sdlab.sweep(pipe, recipe, seed=[1, 2, 3])"
         )
     try:
         number = operator.index(value)

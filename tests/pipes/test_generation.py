@@ -5,7 +5,7 @@ import torch
 
 import sdlab
 from sdlab.pipes import samplers
-from sdlab.pipes.generation import decode
+from sdlab.pipes.generation import batch_of, decode, generate_together, prepare
 from sdlab.pipes.models import MODELS, recommend
 
 
@@ -225,3 +225,32 @@ def test_pipelines_that_want_more_than_a_text_say_so(pipe, pair):
         sdlab.generate(pair[1], "a lion")
     with pytest.raises(TypeError, match=r"this pipeline wants a sketch: call it as diffusers does"):
         sdlab.generate(sdlab.load("pocket-scribble", device="cpu", base=pipe), "a lion")
+
+
+@pytest.mark.parametrize("sampler", ["DDIM", "DPM++ 2M", "Euler a", "DDPM"])
+def test_recipes_drawn_together_give_the_pictures_of_each_alone(pipe, recipe, sampler):
+    words = [("a lion", "blurry"), ("a red car in the snow", "ugly, distorted"), ("a lion", "blurry")]
+    asked = [prepare(pipe, recipe.but(prompt=p, negative_prompt=n, seed=s, sampler=sampler)) for s, (p, n) in enumerate(words)]
+    assert len({batch_of(one) for one in asked}) == 1
+    together = generate_together(pipe, asked)
+    assert [run.recipe for run in together] == asked
+    assert len({run.seconds for run in together}) == 1
+    for run in together:
+        alone = sdlab.generate(pipe, run.recipe, progress=False)
+        assert np.abs(pixels(run.image) - pixels(alone.image)).max() <= 1
+        assert alone.recipe == run.recipe
+
+
+def test_a_pair_draws_several_recipes_together(pair, recipe):
+    base, refiner = pair
+    asked = [prepare(base, recipe.but(prompt=prompt, seed=3, steps=5), refiner) for prompt in ("a lion", "a red car in the snow")]
+    for run in generate_together(pair, asked):
+        assert np.abs(pixels(run.image) - pixels(sdlab.generate(pair, run.recipe, progress=False).image)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "change", [{"steps": 4}, {"guidance": 5}, {"width": 72}, {"sampler": "Euler"}, {"negative_prompt": "blurry"}, {"images": 2}]
+)
+def test_what_a_pipeline_takes_once_for_all_is_not_drawn_together(recipe, change):
+    assert batch_of(recipe) != batch_of(recipe.but(**change))
+    assert batch_of(recipe) == batch_of(recipe.but(prompt="a zebra", seed=99))

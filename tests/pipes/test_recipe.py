@@ -68,7 +68,7 @@ def test_what_is_left_open_stays_open():
         ({"prompt": None}, TypeError, "must be text"),
         ({"prompt": 7}, TypeError, "prompt is 7"),
         ({"negative_prompt": None}, TypeError, "negative_prompt is None"),
-        ({"seed": [1, 2, 3]}, TypeError, "images=3 takes three seeds in a row, and a sweep over seeds is"),
+        ({"seed": [1, 2, 3]}, TypeError, "three seeds in a row, and several are a sweep, sdlab.sweep(pipe, recipe, seed=[1, 2, 3])"),
         ({"seed": np.float64(3)}, TypeError, "whole number"),
         ({"seed": "3"}, TypeError, "seed is '3'"),
         ({"steps": [10, 20]}, TypeError, "steps is [10, 20]"),
