@@ -68,7 +68,9 @@ def test_two_batches_within_a_second_keep_apart(pipe, quick, tmp_path, monkeypat
     made = [sdlab.save_batch(pipe, {"lion": "a lion"}, tmp_path, progress=False) for _ in range(2)]
     assert [one.record.name for one in made] == ["batch-20260301-120005-2.json", "batch-20260301-120005-3.json"]
     assert [one.pictures["lion"][0].name for one in made] == ["lion-20260301-120005.png", "lion-20260301-120005-2.png"]
-    assert all(json.loads(one.record.read_text())["pictures"]["lion"]["files"] == [one.pictures["lion"][0].name] for one in made)
+    assert all(
+        json.loads(one.record.read_text(encoding="utf-8"))["pictures"]["lion"]["files"] == [one.pictures["lion"][0].name] for one in made
+    )
 
 
 # Names
@@ -144,7 +146,7 @@ def test_a_full_disk_leaves_what_was_finished(pipe, quick, tmp_path, monkeypatch
     with pytest.raises(OSError, match=r"could not be written \(No space left on device\): free space or choose another folder"):
         sdlab.save_batch(pipe, {"lion": "a lion", "zebra": "a zebra"}, tmp_path, progress=False)
     [record] = tmp_path.glob("*.json")
-    assert [len(entry["files"]) for entry in json.loads(record.read_text())["pictures"].values()] == [1, 0]
+    assert [len(entry["files"]) for entry in json.loads(record.read_text(encoding="utf-8"))["pictures"].values()] == [1, 0]
     assert len(sdlab.Gallery(tmp_path)) == 1 and len(list(tmp_path.iterdir())) == 2
 
 
