@@ -1,5 +1,8 @@
 """The public names, and where each lives: `sdlab` loads a name from its room when it is first used."""
 
+from .display.bars import time_bars as time_bars
+from .display.curves import curve as curve
+from .display.knobs import knob_grid as knob_grid
 from .display.plots import animate as animate
 from .display.plots import film_strip as film_strip
 from .display.plots import grid as grid
