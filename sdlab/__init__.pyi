@@ -10,6 +10,9 @@ from .display.plots import preview as preview
 from .display.plots import show as show
 from .display.plots import tiles as tiles
 from .display.plots import use_style as use_style
+from .display.widgets.comparing import compare as compare
+from .display.widgets.panel import panel as panel
+from .display.widgets.scrubbing import scrub as scrub
 from .gallery.listing import Gallery as Gallery
 from .gallery.reading import read as read
 from .gallery.reproducing import reproduce as reproduce

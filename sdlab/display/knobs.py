@@ -31,7 +31,7 @@ def knob_grid(runs, rows=None, columns=None, *, title=None, alt=None):
         TypeError: what is given is no list of generations.
         ValueError: the knobs are not among what differs, or more than two differ and none is named; or two pictures share a place.
     """
-    pictures = _pictures(runs)
+    pictures = every_image(runs, "sdlab.knob_grid([run, another])")
     rows, columns = _choose([recipe for recipe, _ in pictures], rows, columns)
     places, down, along = _places(pictures, rows, columns)
     first = next(iter(places.values()))
@@ -44,10 +44,13 @@ def knob_grid(runs, rows=None, columns=None, *, title=None, alt=None):
     return figure
 
 
-def _pictures(runs):
-    """Every image with a recipe of its own, whose seed is the image's."""
+def every_image(runs, example):
+    """Every image of a list of generations, as pairs of a recipe of its own, whose seed is the image's, and the image.
+
+    `example` is how the call is written.
+    """
     if isinstance(runs, Generation | str | dict) or not hasattr(runs, "__iter__"):
-        raise TypeError(f"runs is {brief(runs)}: give a list of generations, as in sdlab.knob_grid([run, another])")
+        raise TypeError(f"runs is {brief(runs)}: give a list of generations, as in {example}")
     runs = list(runs)
     if not runs:
         raise ValueError("runs is empty: there must be at least one generation")

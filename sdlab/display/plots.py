@@ -236,19 +236,24 @@ def film_strip(pipe, generation, frames=8):
     Returns:
         The matplotlib figure.
     """
-    _check_pipe(pipe)
-    if not isinstance(generation, Generation):
-        raise TypeError(f"generation is {brief(generation)}: give what sdlab.generate returned")
+    check_film(pipe, generation)
     if not isinstance(frames, int) or frames < 1:
         raise ValueError(f"frames is {brief(frames)}: it must be a whole number from 1 up")
-    if not generation.latents:
-        raise ValueError("this generation kept no latents: make it with sdlab.generate(pipe, recipe, keep_latents=True)")
     last = len(generation.latents) - 1
     chosen = sorted({round(i) for i in np.linspace(0, last, frames)})
     images = [decode(pipe, generation.latents[i][:1])[0] for i in chosen]
     titles = [f"step {i + 1}" for i in chosen]
     alt = f"{generation.recipe.prompt}, as it appears out of noise: {_tell(len(images), titles)}"
     return grid(images, titles, columns=len(chosen), cell=1.6, alt=alt)
+
+
+def check_film(pipe, generation):
+    """Refuse what has no film: no pipeline, no generation, or one that kept no latents."""
+    _check_pipe(pipe)
+    if not isinstance(generation, Generation):
+        raise TypeError(f"generation is {brief(generation)}: give what sdlab.generate returned")
+    if not generation.latents:
+        raise ValueError("this generation kept no latents: make it with sdlab.generate(pipe, recipe, keep_latents=True)")
 
 
 @check_call("sdlab.generate(pipe, recipe, on_step=sdlab.preview(pipe))")
