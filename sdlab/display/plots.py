@@ -19,6 +19,7 @@ plt.switch_backend(matplotlib.get_backend())
 
 INK, FAINT = "#222831", "#6b7280"
 CELL = 2.1  # inches a small picture takes
+ONE_LINE = 10_000  # characters, as the width of titles that are not to be broken
 STYLE = {
     "figure.dpi": 110, "figure.facecolor": "white", "font.size": 10, "text.color": INK, "axes.labelcolor": INK,
     "axes.edgecolor": FAINT, "xtick.color": FAINT, "ytick.color": FAINT, "axes.spines.top": False, "axes.spines.right": False,
@@ -199,13 +200,17 @@ def caption(generation):
     return f"{r.steps} steps · guidance {r.guidance:g} · seed {r.seed} · {r.sampler} · {size} · {model} · {generation.seconds:.1f} s"
 
 
-def contrast(recipes):
-    """What differs between recipes: for each a title of the ingredients that are not the same in all; "" where all are alike."""
-    return [_title({name: getattr(recipe, name) for name in differing(recipes)}) for recipe in recipes]
+def contrast(recipes, width=26):
+    """What differs between recipes: for each a title of the ingredients that are not the same in all; "" where all are alike.
+
+    A line is at most `width` characters long, and every ingredient begins one.
+    """
+    varied = differing(recipes)
+    return [_title({name: getattr(recipe, name) for name in varied}, width) for recipe in recipes]
 
 
-def _title(values):
-    return "\n".join("\n".join(textwrap.wrap(_say(name, value), 26)) for name, value in values.items())
+def _title(values, width=26):
+    return "\n".join("\n".join(textwrap.wrap(_say(name, value), width)) for name, value in values.items())
 
 
 def differing(recipes):

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from traitlets import Float
 
-from sdlab.display.plots import contrast
+from sdlab.display.plots import ONE_LINE, contrast
 from sdlab.display.widgets.look import LOOK, picture_url
 from sdlab.display.widgets.shown import Shown
 from sdlab.pipes.generation import Generation
@@ -81,8 +81,8 @@ def compare(before, after, titles=None):
     if abs(w * height - h * width) > max(w * height, h * width) / 100:
         raise ValueError(f"before is {w}×{h} and after {width}×{height}: to lie over each other they must have the same ratio of sides")
     if titles is None:
-        differ = contrast([before.recipe, after.recipe]) if all(isinstance(g, Generation) for g in (before, after)) else ["", ""]
-        titles = [" · ".join(said.split("\n")) or name for said, name in zip(differ, ("before", "after"), strict=True)]
+        differ = contrast([before.recipe, after.recipe], ONE_LINE) if all(isinstance(g, Generation) for g in (before, after)) else ["", ""]
+        titles = [said.replace("\n", " · ") or name for said, name in zip(differ, ("before", "after"), strict=True)]
     if isinstance(titles, str) or len(titles) != 2 or not all(isinstance(title, str) for title in titles):
         raise ValueError(f"titles is {brief(titles)}: give two texts, such as ['before', 'after']")
     widget = Comparison(markup=_mark_up(pictures, [html.escape(title) for title in titles]))

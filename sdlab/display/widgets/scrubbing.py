@@ -6,7 +6,7 @@ import numpy as np
 from traitlets import Int
 
 from sdlab.display.knobs import every_image
-from sdlab.display.plots import caption, check_film, contrast
+from sdlab.display.plots import ONE_LINE, caption, check_film, contrast
 from sdlab.display.widgets.look import LOOK, picture_url
 from sdlab.display.widgets.shown import Shown
 from sdlab.pipes.generation import Generation, decode, split_pair
@@ -103,8 +103,8 @@ def scrub(source, run=None):
     if hasattr(source, "unet"):
         raise TypeError(f"scrub was given {brief(source)} alone: give what it made too, as in sdlab.scrub(pipe, run)")
     pictures = every_image(source, "sdlab.scrub([run, another])")
-    titles = contrast([recipe for recipe, _ in pictures])
-    titles = [" · ".join(title.split("\n")) or f"picture {number}" for number, title in enumerate(titles, 1)]
+    titles = contrast([recipe for recipe, _ in pictures], ONE_LINE)
+    titles = [title.replace("\n", " · ") or f"picture {number}" for number, title in enumerate(titles, 1)]
     label = f"picture of a sweep of {len(pictures)}"
     return _make([image for _, image in pictures], titles, [recipe.prompt for recipe, _ in pictures], label, index=0)
 

@@ -22,7 +22,8 @@ class Shown(anywidget.AnyWidget):
     _ipython_display_ = None  # that of ipywidgets 7 would show the widget alone
 
     def __init_subclass__(cls, **kwargs):
-        cls._esm = f"{cls.render}\nexport default {{ render }};\n"
+        if "render" in cls.__dict__:  # anywidget makes subclasses of its own, where _esm is a trait already
+            cls._esm = f"{cls.render}\nexport default {{ render }};\n"
         super().__init_subclass__(**kwargs)
 
     def still(self):
