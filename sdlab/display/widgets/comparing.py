@@ -8,7 +8,7 @@ from traitlets import Float
 
 from sdlab.display.plots import ONE_LINE, contrast
 from sdlab.display.widgets.look import LOOK, picture_url
-from sdlab.display.widgets.shown import Shown
+from sdlab.display.widgets.shown import OWN_KEYS, Shown
 from sdlab.pipes.generation import Generation
 from sdlab.system.calls import brief, check_call
 
@@ -103,9 +103,9 @@ def _picture(name, given):
 def _mark_up(pictures, titles):
     first, second = (picture_url(picture) for picture in pictures)
     return (
-        f'<figure class="sdlab sdlab-compare" data-lm-suppress-shortcuts="true"><div class="sdlab-stage">'
+        f'<figure class="sdlab sdlab-compare"><div class="sdlab-stage">'
         f'<img alt="{titles[0]}" src="{first}"><img class="sdlab-after" alt="{titles[1]}" src="{second}">'
         f'<span class="sdlab-edge"></span>'
-        f'<input type="range" min="0" max="100" value="50" aria-label="how much is seen of: {titles[0]}"></div>'
+        f'<input type="range" {OWN_KEYS} min="0" max="100" value="50" aria-label="how much is seen of: {titles[0]}"></div>'
         f"<figcaption><span>{titles[0]}</span><span>{titles[1]}</span></figcaption></figure>"
     )

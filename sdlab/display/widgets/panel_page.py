@@ -32,7 +32,7 @@ CSS = """
 """
 
 FORM = """
-<form class="sdlab sdlab-panel" data-lm-suppress-shortcuts="true" aria-label="make a picture" novalidate>
+<form class="sdlab sdlab-panel" aria-label="make a picture" novalidate>
   <div class="sdlab-knobs">
     <label>prompt <textarea name="prompt" rows="2" spellcheck="false"></textarea></label>
     <label>negative prompt <input name="negative_prompt" spellcheck="false" placeholder="what to steer away from"></label>
@@ -61,7 +61,7 @@ function render({ model, el }) {
   const form = el.querySelector("form"), find = (what) => form.querySelector(what), field = (name) => find(`[name="${name}"]`);
   const numbers = ["guidance", "steps"], texts = ["prompt", "negative_prompt", "seed", "sampler"];
   const sheet = el.appendChild(document.createElement("style"));
-  sheet.textContent = `.sdlab-still-${model.get("key")} { display: none; }`;  // here is the panel itself
+  sheet.textContent = `.sdlab-still-${model.get("key")} { display: none !important; }`;  // here is the panel itself
 
   const told = (name) => (numbers.includes(name) ? (field(name).value === "" ? null : Number(field(name).value)) : field(name).value);
   const values = () => Object.fromEntries([...texts, ...numbers].map((name) => [name, told(name)]));
@@ -79,6 +79,8 @@ function render({ model, el }) {
     field(name).value = model.get(name) ?? "";
     if (numbers.includes(name)) slide(name);
   };
+  const keepKeys = (control) => control.setAttribute("data-lm-suppress-shortcuts", "true");  // or JupyterLab takes arrows and Enter
+  form.querySelectorAll("input[type=range], select, button").forEach(keepKeys);
   const picture = (url, alt) => Object.assign(document.createElement("img"), { src: url, alt });
 
   const shows = {
@@ -99,6 +101,7 @@ function render({ model, el }) {
     made: () => find(".sdlab-made").replaceChildren(...model.get("made").map(([url, said], index) => {
       const button = Object.assign(document.createElement("button"), { type: "button", title: said });
       button.append(picture(url, said));
+      keepKeys(button);
       button.setAttribute("aria-pressed", index === model.get("shown"));
       button.addEventListener("click", () => model.send({ kind: "recall", index }));
       return button;

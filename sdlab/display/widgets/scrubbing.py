@@ -8,7 +8,7 @@ from traitlets import Int
 from sdlab.display.knobs import every_image
 from sdlab.display.plots import ONE_LINE, caption, check_film, contrast
 from sdlab.display.widgets.look import LOOK, picture_url
-from sdlab.display.widgets.shown import Shown
+from sdlab.display.widgets.shown import OWN_KEYS, Shown
 from sdlab.pipes.generation import Generation, decode, split_pair
 from sdlab.system.calls import brief, check_call
 
@@ -127,9 +127,9 @@ def _make(images, titles, prompts, label, index):
         for number, (image, title, prompt) in enumerate(zip(images, titles, prompts, strict=True))
     )
     markup = (
-        f'<figure class="sdlab sdlab-scrub" data-lm-suppress-shortcuts="true"><div class="sdlab-stage">{frames}</div>'
-        f'<div class="sdlab-track"><button type="button" aria-label="play" aria-pressed="false"></button>'
-        f'<input type="range" min="0" max="{len(images) - 1}" value="{index}" aria-label="{html.escape(label)}"></div>'
+        f'<figure class="sdlab sdlab-scrub"><div class="sdlab-stage">{frames}</div>'
+        f'<div class="sdlab-track"><button type="button" {OWN_KEYS} aria-label="play" aria-pressed="false"></button>'
+        f'<input type="range" {OWN_KEYS} min="0" max="{len(images) - 1}" value="{index}" aria-label="{html.escape(label)}"></div>'
         f"<figcaption>{html.escape(titles[index])}</figcaption></figure>"
     )
     film = Film(markup=markup, index=index)

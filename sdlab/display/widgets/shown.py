@@ -5,6 +5,8 @@ import json
 import anywidget
 from traitlets import Unicode
 
+# What has the keyboard's focus carries this, or else JupyterLab takes the arrow keys and Enter for its own commands.
+OWN_KEYS = 'data-lm-suppress-shortcuts="true"'
 STUB = "{ get: (name) => state[name], set() {}, save_changes() {}, on() {}, off() {} }"
 
 
