@@ -17,7 +17,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbconvert import HTMLExporter
+
+from docs.tools.publish import STYLE, make_exporter
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120_000  # milliseconds; on two cores that are busy elsewhere everything takes long
@@ -122,8 +123,9 @@ def exported(notebook, browser, tmp_path):
     page, file = notebook
     page.evaluate("jupyterapp.commands.execute('docmanager:save')")
     page.wait_for_function("!document.querySelector('.jp-mod-dirty')")
-    body, _ = HTMLExporter(template_name="basic").from_filename(str(file))
-    (tmp_path / "page.html").write_text(f'<!doctype html><meta charset="utf-8"><body>{body}</body>', encoding="utf-8")
+    body, _ = make_exporter().from_filename(str(file))
+    head = f'<!doctype html><meta charset="utf-8"><style>{STYLE}</style>'
+    (tmp_path / "page.html").write_text(f"{head}<main>{body}</main>", encoding="utf-8")
     opened = open_page(browser)
     opened.goto((tmp_path / "page.html").as_uri())
     yield opened

@@ -153,7 +153,9 @@ def test_the_exported_page_needs_no_kernel(panel, exported, look):
     [still] = exported.locator(".sdlab-panel").all()
     assert still.locator("img").get_attribute("src") == panel.locator(".sdlab-pictures img").get_attribute("src")
     assert still.locator("figcaption").inner_text() == panel.locator("figcaption").inner_text()
-    look(exported, "exported")
+    for kind in (".sdlab-panel", ".sdlab-scrub >> nth=1", ".sdlab-figure"):
+        exported.locator(kind).scroll_into_view_if_needed()
+        look(exported, f"exported{kind.partition(' ')[0].replace('.sdlab', '')}")
 
 
 def test_in_the_dark_theme_letters_stay_light(panel, lab_page, look):
@@ -161,8 +163,8 @@ def test_in_the_dark_theme_letters_stay_light(panel, lab_page, look):
     lab_page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
     ink = panel.evaluate("form => getComputedStyle(form).color").replace(" ", "")
     assert min(map(float, re.findall(r"[\d.]+", ink)[:3])) > 180, ink
-    look(lab_page, "panel-dark")
-    lab_page.locator(".sdlab-compare").scroll_into_view_if_needed()
-    look(lab_page, "others-dark")
+    for kind in ("panel", "compare"):
+        lab_page.locator(f".jp-OutputArea .sdlab-{kind}").first.scroll_into_view_if_needed()
+        look(lab_page, f"{kind}-dark")
     lab_page.evaluate("jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
     lab_page.wait_for_selector("body[data-jp-theme-light=true]", state="attached")

@@ -3,14 +3,16 @@
 import base64
 import io
 
-EXACT_SIDE = 256  # pixels; larger pictures are compressed, so that a film of 25 does not make a notebook too large to open
+from PIL import Image
+
+SHOWN_SIDE = 400  # pixels that a picture has at least when it is shown: browsers enlarge small ones with visible squares
 
 LOOK = """
 .sdlab {
   --sdlab-accent: #2563eb; --sdlab-on-accent: #ffffff; --sdlab-wrong: #b42318;
   --sdlab-line: color-mix(in srgb, currentColor 28%, transparent); --sdlab-tint: color-mix(in srgb, currentColor 6%, transparent);
   color: var(--jp-content-font-color1, var(--vscode-foreground, var(--colab-primary-text-color, inherit)));
-  font: 16px/1.45 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; margin: 0.4em 0; max-width: 100%;
+  font: 16px/1.45 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; margin: 0.4em 0; padding: 5px; max-width: 100%;
 }
 [data-jp-theme-light="false"] .sdlab, .vscode-dark .sdlab, html[theme="dark"] .sdlab {
   --sdlab-accent: #8ab4ff; --sdlab-on-accent: #10213f; --sdlab-wrong: #ff9a8d; color-scheme: dark;
@@ -24,9 +26,11 @@ LOOK = """
 """
 
 
-def picture_url(image):
-    """A PIL image as a data URL: PNG, and WebP where it is large."""
+def picture_url(image, side=SHOWN_SIDE):
+    """A PIL image as a data URL, smoothly enlarged to at least `side` pixels; WebP, so that a film of 25 does not swell the notebook."""
+    scale = -(-side // max(image.size))
+    if scale > 1:
+        image = image.convert("RGB").resize((image.width * scale, image.height * scale), Image.BICUBIC)
     file = io.BytesIO()
-    kind = "png" if max(image.size) <= EXACT_SIDE else "webp"
-    image.convert("RGB").save(file, kind, **({"quality": 90} if kind == "webp" else {}))
-    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+    image.convert("RGB").save(file, "WEBP", quality=90)
+    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -63,7 +63,7 @@ class Panel(Shown):
         with self._lock:
             if self.drawing:
                 return
-            self.error, self.failure, self.step = "", None, 0
+            self.error, self.status, self.failure, self.step = "", "", None, 0
             try:
                 recipe = self.recipe
             except (TypeError, ValueError) as error:
@@ -163,9 +163,9 @@ class Panel(Shown):
     def _keep(self, run):
         """Put a new picture beside those made before, and show it."""
         self.generations.append(run)
-        small = run.image.convert("RGB")
+        small = run.image.copy()
         small.thumbnail((THUMBNAIL, THUMBNAIL))
-        self.made = [*self.made, (picture_url(small), f"{run.recipe.prompt}; {plots.caption(run)}")]
+        self.made = [*self.made, (picture_url(small, side=THUMBNAIL), f"{run.recipe.prompt}; {plots.caption(run)}")]
         self._show(len(self.generations) - 1)
 
     def _show(self, index):
