@@ -108,21 +108,41 @@ def notebook(lab, browser):
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     file = folder / "widgets.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), file)
+    page = open_in_lab(browser, address, file)
+    page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.wait_for_selector("text=all cells have run", state="attached")
+    return page, file
+
+
+def open_in_lab(browser, address, file):
+    """A page of JupyterLab with this notebook, and a kernel that is ready."""
     page = open_page(browser)
     page.goto(f"{address}/lab/tree/{file.name}?reset")
     page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.ready")
-    page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
-    page.wait_for_selector("text=all cells have run", state="attached")
-    return page, file
+    return page
+
+
+def save(page):
+    page.evaluate("void jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
+
+
+@pytest.fixture
+def reopened(notebook, lab, browser):
+    """The saved notebook in JupyterLab again, with a kernel that knows nothing of it."""
+    page, file = notebook
+    save(page)
+    opened = open_in_lab(browser, lab[1], shutil.copy(file, file.with_name("reopened.ipynb")))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
 def exported(notebook, browser, tmp_path):
     """The saved notebook as a page, as `make course` makes it, open in the browser without a kernel."""
     page, file = notebook
-    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
-    page.wait_for_function("!document.querySelector('.jp-mod-dirty')")
+    save(page)
     body, _ = make_exporter().from_filename(str(file))
     head = f'<!doctype html><meta charset="utf-8"><style>{STYLE}</style>'
     (tmp_path / "page.html").write_text(f"{head}<main>{body}</main>", encoding="utf-8")

@@ -14,7 +14,7 @@ def lab_page(notebook):
 
 @pytest.fixture
 def panel(lab_page):
-    panel = lab_page.locator(".jp-OutputArea form.sdlab-panel")
+    panel = lab_page.locator("form.sdlab-panel")
     panel.locator("[name=draw][aria-disabled=false]").wait_for()
     return panel
 
@@ -111,7 +111,7 @@ STEPS, GUIDANCE = [f"step {i} of 4" for i in (4, 3, 2, 1)], ["guidance 9", "guid
 
 
 def test_films_are_leafed_through_and_played(lab_page, look):
-    film, sweep = lab_page.locator(".jp-OutputArea .sdlab-scrub").all()
+    film, sweep = lab_page.locator(".sdlab-scrub:visible").all()
     assert leaf_through(lab_page, film) == (STEPS, 4)
     assert leaf_through(lab_page, sweep) == (GUIDANCE, 3)
     film.get_by_role("button", name="play").click()
@@ -127,7 +127,7 @@ def uncovered(pair):
 
 
 def test_two_pictures_are_compared_by_pointer_and_by_keys(lab_page, look):
-    pair = lab_page.locator(".jp-OutputArea .sdlab-compare")
+    pair = lab_page.locator(".sdlab-compare:visible")
     pair.scroll_into_view_if_needed()
     box = pair.locator(".sdlab-stage").bounding_box()
     lab_page.mouse.click(box["x"] + 0.2 * box["width"], box["y"] + 20)
@@ -139,32 +139,43 @@ def test_two_pictures_are_compared_by_pointer_and_by_keys(lab_page, look):
 
 
 def test_a_figure_has_an_alt_text_in_jupyterlab(lab_page):
-    shown = lab_page.locator(".jp-OutputArea img.sdlab-figure")
+    shown = lab_page.locator("img.sdlab-figure")
     assert shown.get_attribute("alt") == "a lion on the beach, cartoon: 3 pictures: guidance 1; guidance 4; guidance 9"
 
 
-def test_the_exported_page_needs_no_kernel(panel, exported, look):
-    film, sweep = exported.locator(".sdlab-scrub").all()
-    assert leaf_through(exported, film) == (STEPS, 4)
-    assert leaf_through(exported, sweep) == (GUIDANCE, 3)
-    pair = exported.locator(".sdlab-compare")
+def works_without_a_kernel(page, panel):
+    """Every widget on the page works as it can; of the panel there is the last picture."""
+    film, sweep = page.locator(".sdlab-scrub:visible").all()
+    assert leaf_through(page, film) == (STEPS, 4)
+    assert leaf_through(page, sweep) == (GUIDANCE, 3)
+    pair = page.locator(".sdlab-compare")
     pair.get_by_role("slider").press("ArrowLeft")
     assert uncovered(pair) == 49
-    [still] = exported.locator(".sdlab-panel").all()
+    [still] = page.locator(".sdlab-drawn").all()
     assert still.locator("img").get_attribute("src") == panel.locator(".sdlab-pictures img").get_attribute("src")
     assert still.locator("figcaption").inner_text() == panel.locator("figcaption").inner_text()
-    for kind in (".sdlab-panel", ".sdlab-scrub >> nth=1", ".sdlab-figure"):
+
+
+def test_the_exported_page_needs_no_kernel(panel, exported, look):
+    works_without_a_kernel(exported, panel)
+    for kind in (".sdlab-drawn", ".sdlab-scrub >> nth=1", ".sdlab-figure"):
         exported.locator(kind).scroll_into_view_if_needed()
         look(exported, f"exported{kind.partition(' ')[0].replace('.sdlab', '')}")
+
+
+def test_a_notebook_that_is_opened_again_needs_no_kernel(panel, reopened, look):
+    works_without_a_kernel(reopened, panel)
+    look(reopened, "reopened")
 
 
 def test_in_the_dark_theme_letters_stay_light(panel, lab_page, look):
     lab_page.evaluate("jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
     lab_page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
+    lab_page.wait_for_selector("#jupyterlab-splash", state="detached")
     ink = panel.evaluate("form => getComputedStyle(form).color").replace(" ", "")
     assert min(map(float, re.findall(r"[\d.]+", ink)[:3])) > 180, ink
     for kind in ("panel", "compare"):
-        lab_page.locator(f".jp-OutputArea .sdlab-{kind}").first.scroll_into_view_if_needed()
+        lab_page.locator(f".sdlab-{kind}:visible").scroll_into_view_if_needed()
         look(lab_page, f"{kind}-dark")
     lab_page.evaluate("jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
     lab_page.wait_for_selector("body[data-jp-theme-light=true]", state="attached")

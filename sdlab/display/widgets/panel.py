@@ -2,7 +2,6 @@
 
 import html
 import threading
-import uuid
 
 from traitlets import Any, Bool, Int, List, Unicode
 
@@ -32,7 +31,7 @@ class Panel(Shown):
     prompt, negative_prompt, seed, sampler = (Unicode().tag(sync=True) for _ in range(4))  # a seed may exceed JavaScript's numbers
     guidance, steps = Any(None).tag(sync=True), Any(None).tag(sync=True)  # as the browser says; the Recipe checks them
     samplers, pictures, made = (List().tag(sync=True) for _ in range(3))
-    caption, status, error, alt, key = (Unicode().tag(sync=True) for _ in range(5))
+    caption, status, error, alt = (Unicode().tag(sync=True) for _ in range(4))
     drawing = Bool(False).tag(sync=True)
     step, steps_to_do, shown = Int(0).tag(sync=True), Int(0).tag(sync=True), Int(-1).tag(sync=True)
     render = RENDER
@@ -41,8 +40,8 @@ class Panel(Shown):
     def __init__(self, pipe, recipe):
         base, refiner = split_pair(pipe)
         self.pipe, self._base, self.generations, self.failure = pipe, complete(base, recipe, refiner), [], None
-        self._lock, self._work, self._stills = threading.RLock(), None, []
-        super().__init__(key=uuid.uuid4().hex[:12], samplers=list(dict.fromkeys([*SAMPLERS, self._base.sampler])))
+        self._lock, self._work = threading.RLock(), None
+        super().__init__(samplers=list(dict.fromkeys([*SAMPLERS, self._base.sampler])))
         self._turn(self._base)
         self.on_msg(self._hear)
 
@@ -102,17 +101,9 @@ class Panel(Shown):
         pictures = "".join(f'<img alt="{html.escape(self.alt)}" src="{url}">' for url in self.pictures)
         said = html.escape(self.caption) or "No picture yet: run this cell in a notebook, and press Draw."
         return (
-            f'<style>{LOOK}{CSS}</style><div class="sdlab sdlab-panel sdlab-still-{self.key}"><figure>'
-            f'<div class="sdlab-pictures">{pictures}</div><figcaption>{said}</figcaption></figure></div>'
+            f'<style>{LOOK}{CSS}</style><figure class="sdlab sdlab-drawn">'
+            f'<div class="sdlab-pictures">{pictures}</div><figcaption>{said}</figcaption></figure>'
         )
-
-    def _ipython_display_(self):
-        """Show the panel, and below it the still for pages without a kernel, which follows the pictures; a live panel hides it."""
-        from IPython.display import display
-
-        data, metadata = self._repr_mimebundle_()
-        display({**data, "text/html": ""}, metadata=metadata, raw=True)
-        self._stills.append(display({"text/html": self.still(), "text/plain": ""}, raw=True, display_id=True))
 
     def _hear(self, _, message, __):
         """What the browser says."""
@@ -157,8 +148,7 @@ class Panel(Shown):
             else:
                 self._fail(error)
             self.drawing = False
-            for still in filter(None, self._stills):  # there is none outside a notebook
-                still.update({"text/html": self.still(), "text/plain": ""}, raw=True)
+            self._renew_stills()
 
     def _keep(self, run):
         """Put a new picture beside those made before, and show it."""

@@ -1,7 +1,8 @@
 """What the browser does for the panel: its form, its script and its look."""
 
 CSS = """
-.sdlab-panel { display: flex; flex-wrap: wrap; gap: 1em 1.8em; align-items: flex-start; max-width: 56em; padding: 1.1em;
+.sdlab-drawn { width: 26em; }
+.sdlab.sdlab-panel { display: flex; flex-wrap: wrap; gap: 1em 1.8em; align-items: flex-start; max-width: 56em; padding: 1.1em;
   border: 1px solid var(--sdlab-line); border-radius: 12px; }
 .sdlab-knobs { flex: 1 1 19em; min-width: 0; display: grid; gap: 0.75em; }
 .sdlab-panel figure { flex: 1 1 19em; min-width: 0; max-width: 26em; margin: 0; }
@@ -60,8 +61,6 @@ function render({ model, el }) {
   el.innerHTML = FORM;
   const form = el.querySelector("form"), find = (what) => form.querySelector(what), field = (name) => find(`[name="${name}"]`);
   const numbers = ["guidance", "steps"], texts = ["prompt", "negative_prompt", "seed", "sampler"];
-  const sheet = el.appendChild(document.createElement("style"));
-  sheet.textContent = `.sdlab-still-${model.get("key")} { display: none !important; }`;  // here is the panel itself
 
   const told = (name) => (numbers.includes(name) ? (field(name).value === "" ? null : Number(field(name).value)) : field(name).value);
   const values = () => Object.fromEntries([...texts, ...numbers].map((name) => [name, told(name)]));
@@ -108,6 +107,7 @@ function render({ model, el }) {
     })),
     shown: () => [...find(".sdlab-made").children].forEach((button, i) => button.setAttribute("aria-pressed", i === model.get("shown"))),
   };
+  shows.alt = shows.pictures;  // the last look and the picture may be alike
   for (const name of [...texts, ...numbers]) shows[name] = () => fill(name);
 
   form.addEventListener("change", (event) => say("set"));
