@@ -1,5 +1,6 @@
 """One recipe being drawn in a thread of its own, so that the kernel stays free to hear that it shall stop."""
 
+import math
 import threading
 import time
 
@@ -28,12 +29,11 @@ class Drawing:
         self.pipe, self.recipe, self.on_look, self.on_end = pipe, recipe, on_look, on_end
         self._base, _ = split_pair(pipe)
         self._next_look = 0.0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._draw, name="sdlab drawing", daemon=True)
+        self._stop, self._over = threading.Event(), threading.Event()
 
     def start(self):
         """Begin, and return at once."""
-        self._thread.start()
+        threading.Thread(target=self._draw, name="sdlab drawing", daemon=True).start()
 
     def stop(self):
         """Ask for the end; it comes after the step that is being computed."""
@@ -41,7 +41,9 @@ class Drawing:
 
     def wait(self, seconds=None):
         """Wait for the end, or so many seconds."""
-        self._thread.join(seconds)
+        end = time.monotonic() + (math.inf if seconds is None else seconds)
+        while not self._over.is_set() and time.monotonic() < end:  # in bits: Windows interrupts no wait, and a join breaks if interrupted
+            self._over.wait(0.1)
 
     def _draw(self):
         run, failure = None, None
@@ -49,7 +51,10 @@ class Drawing:
             run = generate(self.pipe, self.recipe, progress=False, on_step=self._look)
         except BaseException as error:  # whatever it is, the panel has to say so: nobody else sees this thread
             failure = error
-        self.on_end(run, failure)
+        try:
+            self.on_end(run, failure)
+        finally:
+            self._over.set()
 
     def _look(self, step, latents):
         """Between two steps: stop if asked to, and now and then show how far the picture is."""

@@ -61,20 +61,16 @@ class Shown(anywidget.AnyWidget):
             still.update(self._still_bundle(), raw=True)
 
     def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:  # closed
-            return None
-        data, metadata = bundle
+        data, metadata = super()._repr_mimebundle_(**kwargs)
         return data | {"text/plain": self.alt} | {"text/html": self._still_bundle()["text/html"]}, metadata
 
     def _ipython_display_(self):
-        """Show the widget, and after it the still."""
+        """Show the widget, and after it the still; nothing once it is closed."""
         from IPython.display import display
 
-        bundle = self._repr_mimebundle_()
-        if bundle is None:
+        if self.comm is None:
             return
-        data, metadata = bundle
+        data, metadata = self._repr_mimebundle_()
         display(data | {"text/html": ""}, metadata=metadata, raw=True)
         still = display(self._still_bundle(), raw=True, display_id=True)
         if still is not None:  # there is none outside a notebook
