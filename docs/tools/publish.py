@@ -35,7 +35,8 @@ def _markdown(context, source):
     return MarkdownWithMath(renderer=_MathRenderer(escape=False, attachments=context.get("attachments", {}))).render(source)
 
 
-def _exporter():
+def make_exporter():
+    """What turns a notebook into the body of a page."""
     exporter = HTMLExporter(
         template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, preprocessors=[CoalesceStreamsPreprocessor]
     )
@@ -43,6 +44,11 @@ def _exporter():
 
     exporter.register_filter("markdown2html", pass_context(lambda context, source: _markdown(context.get("cell", {}), source)))
     return exporter
+
+
+def execute(notebook, folder):
+    """Run a notebook's cells in a folder. The state of widgets is not kept: without it a page shows their HTML, which needs no kernel."""
+    ExecutePreprocessor(timeout=900, kernel_name="python3", store_widget_state=False).preprocess(notebook, {"metadata": {"path": folder}})
 
 
 def _page(title, body, crumbs):
@@ -75,12 +81,12 @@ def main():
     """Execute and write all pages; a notebook that fails stops the build with its name and error."""
     shutil.rmtree(OUT / "outputs", ignore_errors=True)  # what the notebooks saved when they last ran
     OUT.mkdir(parents=True, exist_ok=True)
-    exporter, cards = _exporter(), []
+    exporter, cards = make_exporter(), []
     scripts = sorted(SCRIPTS.glob("[0-9]*.py"))
     notebooks = {script: derive(script) for script in scripts}
     for position, script in enumerate(scripts):
         notebook, start = notebooks[script], time.monotonic()
-        ExecutePreprocessor(timeout=900, kernel_name="python3").preprocess(notebook, {"metadata": {"path": OUT}})
+        execute(notebook, OUT)
         seconds = time.monotonic() - start
         body, _ = exporter.from_notebook_node(notebook)
         crumbs = '<a href="index.html">Stable Diffusion Lab</a>'

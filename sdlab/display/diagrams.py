@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Rectangle
 
+from sdlab.display.described import Described
 from sdlab.display.plots import CELL, FAINT, INK, STYLE
 
 
@@ -19,7 +20,9 @@ def levels(traced, title=None):
     """
     most = max(level.height for level in traced)
     with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(9.5, 3.1))
+        figure, axis = plt.subplots(figsize=(9.5, 3.1), FigureClass=Described)
+        shapes = ", ".join(f"{level.name.replace('_', ' ')} {level.channels}×{level.height}×{level.width}" for level in traced)
+        figure.alt = f"{title or 'A U-Net'}: its levels as boxes, channels×height×width: {shapes}"
         x = 0.0
         for level in traced:
             width, height = max(2.2, 0.3 * np.log2(level.channels)), level.height / most
@@ -56,7 +59,8 @@ def words(image, maps, columns=6):
     """
     rows = -(-(len(maps) + 1) // columns)
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(rows, columns, figsize=(columns * CELL * 0.8, rows * CELL * 0.92), squeeze=False)
+        figure, axes = plt.subplots(rows, columns, figsize=(columns * CELL * 0.8, rows * CELL * 0.92), squeeze=False, FigureClass=Described)
+        figure.alt = f"A picture, and over it where each of these words is looked at: {', '.join(maps)}"
         for axis in axes.flat:
             axis.axis("off")
         axes.flat[0].imshow(image, interpolation="bicubic")

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from sdlab.display.described import Described
 from sdlab.display.enlarging import fit
 from sdlab.pipes.generation import Generation, decode
 from sdlab.system.calls import brief, check_call
@@ -21,10 +22,11 @@ plt.switch_backend(matplotlib.get_backend())
 INK, FAINT = "#222831", "#6b7280"
 CELL = 2.1  # inches a small picture takes
 PREVIEW = 256  # pixels
+ONE_LINE = 10_000  # characters, as the width of titles that are not to be broken
 STYLE = {
     "figure.dpi": 110, "figure.facecolor": "white", "font.size": 10, "text.color": INK, "axes.labelcolor": INK,
     "axes.edgecolor": FAINT, "xtick.color": FAINT, "ytick.color": FAINT, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.titlesize": 10, "axes.prop_cycle": plt.cycler(color=["#2563eb", "#e8590c", "#2b8a3e", "#9c36b5", "#c92a2a", "#0b7285"]),
+    "axes.titlesize": 10, "axes.prop_cycle": plt.cycler(color=["#2563eb", "#e8590c", "#11a880", "#9f2450", "#2b1d8a", "#4b0a07"]),
 }  # fmt: skip
 
 
@@ -35,7 +37,7 @@ def use_style():
 
 
 @check_call("sdlab.grid(images, titles)")
-def grid(images, titles=None, columns=None, cell=CELL, title=None):
+def grid(images, titles=None, columns=None, cell=CELL, title=None, alt=None):
     """Images side by side, each under its title.
 
     Args:
@@ -44,6 +46,7 @@ def grid(images, titles=None, columns=None, cell=CELL, title=None):
         columns: how many in a row; default: all up to six.
         cell: inches a picture takes.
         title: a heading over all.
+        alt: what the figure shows, in words, for those who cannot see it; default: the number of pictures, and the titles.
 
     Returns:
         The matplotlib figure.
@@ -65,7 +68,8 @@ def grid(images, titles=None, columns=None, cell=CELL, title=None):
     tall, head = max(len(picture) for picture in pixels), round((0.2 * lines + 0.08) * dpi)
     width, height = columns * (side + gap) + gap, rows * (tall + head) + above + gap
     with plt.rc_context(STYLE):
-        figure = plt.figure(figsize=(width / dpi, height / dpi))
+        figure = plt.figure(figsize=(width / dpi, height / dpi), FigureClass=Described)
+        figure.alt = alt or _tell(len(images), titles, title)
         for i, (picture, text) in enumerate(zip(pixels, titles, strict=True)):
             left, top = gap + i % columns * (side + gap), above + i // columns * (tall + head) + head
             bottom = height - top - len(picture)
@@ -78,6 +82,13 @@ def grid(images, titles=None, columns=None, cell=CELL, title=None):
             figure.suptitle(title, fontsize=12, y=1 - 0.12 * dpi / height, va="top")
     plt.close(figure)  # the notebook shows what a cell returns; closing keeps it from being shown twice
     return figure
+
+
+def _tell(count, titles, title=None):
+    """The pictures in words: `title: 2 pictures: first title; second title`."""
+    named = "; ".join(" ".join(text.split()) for text in titles if text)
+    pictures = f"{count} pictures" if count > 1 else "a picture"
+    return ": ".join(part for part in (title, pictures, named) if part)
 
 
 def _pictures(images):
@@ -171,19 +182,21 @@ def show(*generations, title=None):
         one = generations[0]
         heading = title or "\n".join(textwrap.wrap(one.recipe.prompt, 60))
         seeds = [f"seed {one.recipe.seed + i}" for i in range(len(one.images))] if len(one.images) > 1 else None
-        figure = grid(one.images, seeds, cell=3.0 if len(one.images) == 1 else CELL, title=None)
+        alt = f"{_tell(len(one.images), seeds or [])}: {heading}; {caption(one)}"
+        figure = grid(one.images, seeds, cell=3.0 if len(one.images) == 1 else CELL, title=None, alt=" ".join(alt.split()))
         figure.text(0.5, 0.0, f"{heading}\n{caption(one)}", ha="center", va="top", fontsize=9, color=FAINT)
         return figure
     images, titles = [], []
-    differing = _differing([g.recipe for g in generations])
+    varied = differing([g.recipe for g in generations])
     for generation in generations:
         for index, image in enumerate(generation.images):
             images.append(image)
-            values = {n: getattr(generation.recipe, n) for n in differing}
+            values = {n: getattr(generation.recipe, n) for n in varied}
             if len(generation.images) > 1:
                 values["seed"] = generation.recipe.seed + index
             titles.append(_title(values))
-    return grid(images, titles, title=title)
+    alt = _tell(len(images), titles, title or (None if "prompt" in varied else generations[0].recipe.prompt))
+    return grid(images, titles, title=title, alt=alt)
 
 
 def caption(generation):
@@ -194,16 +207,21 @@ def caption(generation):
     return f"{r.steps} steps · guidance {r.guidance:g} · seed {r.seed} · {r.sampler} · {size} · {model} · {generation.seconds:.1f} s"
 
 
-def contrast(recipes):
-    """What differs between recipes: for each a title of the ingredients that are not the same in all; "" where all are alike."""
-    return [_title({name: getattr(recipe, name) for name in _differing(recipes)}) for recipe in recipes]
+def contrast(recipes, width=26):
+    """What differs between recipes: for each a title of the ingredients that are not the same in all; "" where all are alike.
+
+    A line is at most `width` characters long, and every ingredient begins one.
+    """
+    varied = differing(recipes)
+    return [_title({name: getattr(recipe, name) for name in varied}, width) for recipe in recipes]
 
 
-def _title(values):
-    return "\n".join("\n".join(textwrap.wrap(_say(name, value), 26)) for name, value in values.items())
+def _title(values, width=26):
+    return "\n".join("\n".join(textwrap.wrap(_say(name, value), width)) for name, value in values.items())
 
 
-def _differing(recipes):
+def differing(recipes):
+    """The names of the ingredients that are not the same in all recipes."""
     names = recipes[0].to_dict()
     return [n for n in names if len({getattr(r, n) for r in recipes}) > 1]
 
@@ -230,17 +248,24 @@ def film_strip(pipe, generation, frames=8):
     Returns:
         The matplotlib figure.
     """
-    _check_pipe(pipe)
-    if not isinstance(generation, Generation):
-        raise TypeError(f"generation is {brief(generation)}: give what sdlab.generate returned")
+    check_film(pipe, generation)
     if not isinstance(frames, int) or frames < 1:
         raise ValueError(f"frames is {brief(frames)}: it must be a whole number from 1 up")
-    if not generation.latents:
-        raise ValueError("this generation kept no latents: make it with sdlab.generate(pipe, recipe, keep_latents=True)")
     last = len(generation.latents) - 1
     chosen = sorted({round(i) for i in np.linspace(0, last, frames)})
     images = [decode(pipe, generation.latents[i][:1])[0] for i in chosen]
-    return grid(images, [f"step {i + 1}" for i in chosen], columns=len(chosen), cell=1.6)
+    titles = [f"step {i + 1}" for i in chosen]
+    alt = f"{generation.recipe.prompt}, as it appears out of noise: {_tell(len(images), titles)}"
+    return grid(images, titles, columns=len(chosen), cell=1.6, alt=alt)
+
+
+def check_film(pipe, generation):
+    """Refuse what has no film: no pipeline, no generation, or one that kept no latents."""
+    _check_pipe(pipe)
+    if not isinstance(generation, Generation):
+        raise TypeError(f"generation is {brief(generation)}: give what sdlab.generate returned")
+    if not generation.latents:
+        raise ValueError("this generation kept no latents: make it with sdlab.generate(pipe, recipe, keep_latents=True)")
 
 
 @check_call("sdlab.generate(pipe, recipe, on_step=sdlab.preview(pipe))")

@@ -1,5 +1,6 @@
 """Make pictures: a pipeline and a Recipe → a Generation."""
 
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -12,6 +13,9 @@ from sdlab.system import device as devices
 from sdlab.system.calls import brief, check_call
 
 HANDOVER = 0.8  # the share of the noise that a base removes before its refiner takes over (Podell et al. 2023, section 2.5)
+
+# One picture at a time: while it is made, its pipeline carries the recipe's sampler, and that must not meet another thread's picture.
+_AT_WORK = threading.RLock()
 
 
 @check_call("sdlab.generate(pipe, recipe), which makes one")
@@ -51,12 +55,14 @@ def cut_words(pipe, text):
 def complete(pipe, recipe, refiner=None):
     """The recipe with what it leaves open filled in, and with the models that draw it, whatever it said of models before."""
     side, (steps, guidance) = models.native_side(pipe), models.recommend(pipe)
+    with _AT_WORK:
+        own = samplers.name_of(pipe.scheduler)
     return recipe.but(
         steps=steps if recipe.steps is None else recipe.steps,
         guidance=guidance if recipe.guidance is None else recipe.guidance,
         width=recipe.width or side,
         height=recipe.height or side,
-        sampler=recipe.sampler or samplers.name_of(pipe.scheduler),
+        sampler=recipe.sampler or own,
         model=models.name_of(pipe),
         refiner=models.name_of(refiner) if refiner else None,
         handover=(recipe.handover or HANDOVER) if refiner else None,
@@ -65,7 +71,7 @@ def complete(pipe, recipe, refiner=None):
 
 @check_call("sdlab.generate(pipe, 'a lion on the beach', seed=3) or sdlab.generate(pipe, recipe)")
 def generate(pipe, recipe, *, progress=True, keep_latents=False, on_step=None, **ingredients):
-    """Make the pictures of a recipe.
+    """Make the pictures of a recipe. While one thread makes pictures, others wait for their turn.
 
     Args:
         pipe: a text-to-image pipeline, as `load` gives it; or a pair of an SDXL base and its refiner, which takes over at the recipe's
@@ -74,7 +80,7 @@ def generate(pipe, recipe, *, progress=True, keep_latents=False, on_step=None, *
         progress: show a progress bar.
         keep_latents: keep the latents of every step, on the CPU.
         on_step: called as `on_step(step, latents)` after every step, with latents (images, 4, h, w), for previews. Images that do not
-            fit into the memory together are made in parts, and every part calls it.
+            fit into the memory together are made in parts, and every part calls it. What it raises ends the work.
         ingredients: of the recipe, such as `seed=3`; they replace the recipe's own.
 
     Returns:
@@ -140,15 +146,16 @@ def prepare(base, recipe, refiner=None):
 def _draw_and_measure(base, refiner, recipes, progress, keep_latents=False, on_step=None):
     """The images, the latents of every step, and what drawing them cost, as a Generation's arguments."""
     device = base.device
-    devices.reset_peak(device)
-    devices.synchronize(device)
-    start = time.perf_counter()
-    with set_up(base, recipes[0], progress), set_up(refiner, recipes[0], progress):
+    with _AT_WORK, set_up(base, recipes[0], progress), set_up(refiner, recipes[0], progress):
+        devices.reset_peak(device)
+        devices.synchronize(device)
+        start = time.perf_counter()
         images, latents = draw_in_parts(base, refiner, recipes, keep_latents, on_step)
         devices.synchronize(device)
+        seconds, peak = time.perf_counter() - start, devices.peak_memory(device)
     return images, latents, {
-        "seconds": time.perf_counter() - start, "device": device.type, "dtype": str(base.unet.dtype).removeprefix("torch."),
-        "peak_memory": devices.peak_memory(device), "model_hash": models.fingerprint(base),
+        "seconds": seconds, "device": device.type, "dtype": str(base.unet.dtype).removeprefix("torch."), "peak_memory": peak,
+        "model_hash": models.fingerprint(base),
     }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Numbers of pictures: what a lesson measures in place of saying that one picture looks better.
 
 Each takes PIL pictures of one size, and says its range and its source. Most give one number for each picture, for
-`sdlab.study.intervals` to say how sure their mean is.
+`sdlab.display.intervals` to say how sure their mean is.
 """
 
 import numpy as np

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from sdlab.display.described import Described
 from sdlab.display.plots import STYLE, tile_pixels
 from sdlab.system.calls import brief, check_call
 from sdlab.system.device import synchronize
@@ -37,7 +38,8 @@ class History:
         """The loss over time, the loss by noise level at each look, and the samples of each look, in one figure."""
         rows = len(self.samples)
         with plt.rc_context(STYLE):
-            figure = plt.figure(figsize=(9, 2.8 + 0.75 * rows), layout="constrained")
+            figure = plt.figure(figsize=(9, 2.8 + 0.75 * rows), layout="constrained", FigureClass=Described)
+            figure.alt = self._tell()
             grid = figure.add_gridspec(1 + rows, 2, height_ratios=[2.6, *[0.75] * rows])
             over_time, over_levels = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
             over_time.plot(self.seconds, self.losses, linewidth=0.4, alpha=0.4)
@@ -62,6 +64,13 @@ class History:
                 axis.spines[:].set_visible(False)
         plt.close(figure)
         return figure
+
+    def _tell(self):
+        """The figure in words."""
+        smooth = _smooth(self.losses)
+        fall = f": from {smooth[0]:.3g} to {smooth[-1]:.3g} in {self.seconds[-1]:.0f} s" if smooth else ""
+        samples = f", and samples from {len(self.samples)} looks" if self.samples else ""
+        return f"The loss while training{fall}; the loss by noise level{samples}"
 
 
 def _smooth(values, half_life=8):

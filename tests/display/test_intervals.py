@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlab.study.intervals import difference, mean, share
+from sdlab.display.intervals import difference, mean, share
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=80))

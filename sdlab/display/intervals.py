@@ -112,3 +112,14 @@ def _resample(values):
         return flat[rng.integers(len(flat), size=(RESAMPLED, len(flat)))].mean(1)
     prompts, seeds = (rng.integers(count, size=(RESAMPLED, count)) for count in values.shape)
     return np.array([values[np.ix_(rows, columns)].mean() for rows, columns in zip(prompts, seeds, strict=True)])
+
+
+def bands(values):
+    """What a curve shows: at each point the mean of the repeats and the ends of its interval, as three arrays.
+
+    Args:
+        values: (repeats, points), two repeats or more. Where all repeats of a point are 0 or 1, their mean is a share.
+    """
+    columns = np.asarray(values, float).T
+    found = [share(column) if np.isin(column, (0, 1)).all() else mean(column) for column in columns]
+    return tuple(np.array(part) for part in zip(*((one.value, one.low, one.high) for one in found), strict=True))
