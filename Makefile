@@ -5,12 +5,12 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 export TOKENIZERS_PARALLELISM ?= false
 # Tests never ask the network; `make lab` and `make course` may, so that SDLAB_MODEL=sd15 can be fetched once.
-check test: export HF_HUB_OFFLINE := 1
+check test test-browser: export HF_HUB_OFFLINE := 1
 
-.PHONY: help setup course check test lab notebooks lint pocket bench lock clean
+.PHONY: help setup course check test test-browser lab notebooks lint pocket bench lock clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.10 or newer (on Debian: apt install python3 python3-venv), or name one with make PYTHON=…"; exit 1; }
@@ -42,6 +42,9 @@ test: $(VENV)/ready ## everything CI runs: lint, contracts, all tests, every not
 	@$(RUN) -m pytest --numprocesses 2 --durations 10
 	@$(RUN) -m docs.tools.derive --solutions build/solutions
 	@SDLAB_STRICT=1 $(RUN) -m pytest --nbmake --nbmake-timeout=900 --durations 10 build/solutions
+
+test-browser: $(VENV)/ready ## the widgets in a real JupyterLab; needs Chromium (make test runs these too, where there is one)
+	@$(RUN) -m pytest tests/browser -rs
 
 lab: $(VENV)/ready ## open JupyterLab on the notebooks
 	@$(RUN) -m jupyterlab notebooks

@@ -78,7 +78,8 @@ def test_a_notebook_gets_the_widget_and_its_still_beside_it(runs, monkeypatch):
     assert shown[0]["text/html"] == "" and "application/vnd.jupyter.widget-view+json" in shown[0]
     assert f"sdlab-still-{widget.key}" in shown[1]["text/html"]
     widget.close()
-    widget._ipython_display_()
+    show = widget._ipython_display_ or (lambda: None)  # which ipywidgets 7 takes away
+    show()
     assert len(shown) == 2
 
 
