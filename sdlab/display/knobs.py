@@ -5,7 +5,7 @@ import textwrap
 import numpy as np
 from PIL import Image
 
-from sdlab.display.plots import FAINT, INK, differing, grid
+from sdlab.display.plots import FAINT, INK, differing, lay_out
 from sdlab.pipes.generation import Generation
 from sdlab.system.calls import brief, check_call
 
@@ -39,7 +39,8 @@ def knob_grid(runs, rows=None, columns=None, *, title=None, alt=None):
     sheet = [places.get((row, column), blank) for row in down for column in along]
     prompt = "" if "prompt" in (rows, columns) else f"{pictures[0][0].prompt}: "
     told = [f"{name.replace('_', ' ')} {', '.join(map(_say, knob))}" for name, knob in ((rows, down), (columns, along)) if name]
-    figure = grid(sheet, columns=len(along), cell=CELL, title=title, alt=alt or f"{prompt}{len(places)} pictures over {' and '.join(told)}")
+    said = alt or f"{prompt}{len(places)} pictures over {' and '.join(told)}"
+    figure = lay_out(sheet, [None] * len(sheet), len(along), CELL, title, said, BESIDE if rows else 0, ABOVE if columns else 0)
     _label(figure, rows, down, columns, along)
     return figure
 
@@ -87,21 +88,13 @@ def _places(pictures, rows, columns):
 
 
 def _label(figure, rows, down, columns, along):
-    """Write the knobs' names and values around the pictures, in margins that are added for them."""
-    width, height = figure.get_size_inches()
-    beside, above = BESIDE if rows else 0, ABOVE if columns else 0
-    inner = figure.subplotpars
-    figure.set_size_inches(width + beside, height + above)
-    figure.subplots_adjust(
-        left=(beside + inner.left * width) / (width + beside), right=(beside + inner.right * width) / (width + beside),
-        bottom=inner.bottom * height / (height + above), top=inner.top * height / (height + above),
-    )  # fmt: skip
+    """Write the knobs' names and values around the pictures, in the room that was left for them."""
     axes = np.array(figure.axes).reshape(len(down), len(along))
     if columns:
         for axis, value in zip(axes[0], along, strict=True):
             axis.set_title(_say(value), color=INK, pad=5)
         middle = (axes[0, 0].get_position().x0 + axes[0, -1].get_position().x1) / 2
-        top = axes[0, 0].get_position().y1 + 0.3 / (height + above)
+        top = axes[0, 0].get_position().y1 + 0.3 / figure.get_size_inches()[1]
         figure.text(middle, top, columns.replace("_", " "), ha="center", va="bottom", fontsize=11, color=FAINT)
     if rows:
         for axis, value in zip(axes[:, 0], down, strict=True):

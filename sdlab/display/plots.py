@@ -57,21 +57,26 @@ def grid(images, titles=None, columns=None, cell=CELL, title=None, alt=None):
     """
     images = _pictures(images)
     columns = _count_columns(columns) or min(len(images), 6)
-    rows = -(-len(images) // columns)
     titles = list(titles) if titles is not None else [None] * len(images)
     if len(titles) != len(images):
         raise ValueError(f"{len(images)} images and {len(titles)} titles: give one title for each image, or none")
-    lines = max((text.count("\n") + 1 for text in titles if text), default=0)
+    return lay_out(images, titles, columns, cell, title, alt)
+
+
+def lay_out(images, titles, columns, cell, title=None, alt=None, beside=0.0, above=0.0):
+    """The figure of `grid`, each picture on whole screen pixels; with room of `beside` and `above` inches for names of rows and columns."""
+    rows, lines = -(-len(images) // columns), max((text.count("\n") + 1 for text in titles if text), default=0)
     dpi = STYLE["figure.dpi"]
-    side, gap, above = round(cell * dpi), round(0.05 * cell * dpi), round((0.45 if title else 0.02) * dpi)
+    side, gap, before = round(cell * dpi), round(0.05 * cell * dpi), round(beside * dpi)
+    first = round((above + (0.45 if title else 0.02)) * dpi)
     pixels = [fit(image, side) for image in images]
     tall, head = max(len(picture) for picture in pixels), round((0.2 * lines + 0.08) * dpi)
-    width, height = columns * (side + gap) + gap, rows * (tall + head) + above + gap
+    width, height = before + columns * (side + gap) + gap, first + rows * (tall + head) + gap
     with plt.rc_context(STYLE):
         figure = plt.figure(figsize=(width / dpi, height / dpi), FigureClass=Described)
         figure.alt = alt or _tell(len(images), titles, title)
         for i, (picture, text) in enumerate(zip(pixels, titles, strict=True)):
-            left, top = gap + i % columns * (side + gap), above + i // columns * (tall + head) + head
+            left, top = before + gap + i % columns * (side + gap), first + i // columns * (tall + head) + head
             bottom = height - top - len(picture)
             axis = figure.add_axes((left / width, bottom / height, side / width, len(picture) / height))
             axis.imshow(picture, cmap="gray", vmin=0, vmax=255, aspect="auto")

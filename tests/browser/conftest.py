@@ -75,7 +75,7 @@ def lab(tmp_path_factory):
     for name, values in SETTINGS.items():
         file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(values))
+        file.write_text(json.dumps(values), encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -86,14 +86,14 @@ def lab(tmp_path_factory):
     options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
     options += ["--IdentityProvider.token=", "--expose-app-in-browser", f"--notebook-dir={folder / 'notebooks'}"]
     environment = os.environ | {name: str(value) for name, value in own.items()}
-    with open(folder / "log.txt", "w") as log:
+    with open(folder / "log.txt", "w", encoding="utf-8") as log:
         server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     for _ in range(PATIENCE // 500):
         with suppress(OSError), urllib.request.urlopen(f"{address}/api/status") as answer:
             if answer.status == 200:
                 break
-        assert server.poll() is None, (folder / "log.txt").read_text()
+        assert server.poll() is None, (folder / "log.txt").read_text(encoding="utf-8")
         time.sleep(0.5)
     yield folder / "notebooks", address
     server.terminate()
