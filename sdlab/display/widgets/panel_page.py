@@ -7,7 +7,7 @@ CSS = """
 .sdlab-knobs { flex: 1 1 19em; min-width: 0; display: grid; gap: 0.75em; }
 .sdlab-panel figure { flex: 1 1 19em; min-width: 0; max-width: 26em; margin: 0; }
 .sdlab-panel label { display: grid; gap: 0.2em; font-weight: 600; }
-.sdlab-panel label > *, .sdlab-panel .sdlab-pair > * { font-weight: 400; min-width: 0; }
+.sdlab.sdlab-panel label > *, .sdlab.sdlab-panel .sdlab-pair > * { font-weight: 400; min-width: 0; }
 .sdlab-panel textarea, .sdlab-panel select, .sdlab-panel input:not([type="range"]) { width: 100%; padding: 0.4em 0.6em; resize: vertical;
   border: 1px solid var(--sdlab-line); border-radius: 8px; background: var(--sdlab-tint); }
 .sdlab-panel option { color: #222831; background: #ffffff; }
