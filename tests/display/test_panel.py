@@ -1,6 +1,7 @@
 """The panel without a browser: its messages, its thread, its stop."""
 
 import _thread
+import signal
 import threading
 import time
 
@@ -81,11 +82,15 @@ def test_stop_stops_after_a_step_and_says_so(panel, pipe):
 
 
 def test_an_interrupt_of_the_cell_stops_the_picture(panel):
-    panel.steps = 1000
-    panel.draw()
-    wait_for(lambda: panel.step)
-    threading.Timer(0.2, _thread.interrupt_main).start()
-    panel.wait()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a program started in the background is deaf to it
+    try:
+        panel.steps = 1000
+        panel.draw()
+        wait_for(lambda: panel.step)
+        threading.Timer(0.2, _thread.interrupt_main).start()
+        panel.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert panel.status.startswith("stopped after step")
 
 
