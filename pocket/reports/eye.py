@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 import typer
 from diffusers import StableDiffusionPipeline
@@ -20,12 +19,11 @@ from PIL import Image, ImageDraw
 from pocket.ruler import prompts
 from pocket.ruler.pictures import sample, to_pil
 from pocket.stages.config import CPU
-from pocket.world.catalog import DATA
+from pocket.stages.looked_at import COLUMNS, FOLDER, cut_sheet
+from pocket.world.stream import to_unit
 from sdlab.assets import ASSETS
 from sdlab.system.device import pick
 
-FOLDER = DATA / "labels"
-COLUMNS = 20  # of the kept sheet
 SETS = {  # name → (prompts, how many, the seed of the first)
     "one thing": (prompts.one_thing, 100, 500_000),
     "two things": (prompts.two_things, 50, 510_000),
@@ -71,11 +69,8 @@ def choose(config=CPU):
 def read_labels(folder=FOLDER):
     """The labelled pictures: a list of `Labelled`, and the pictures themselves in −1…1, (n, 3, side, side)."""
     rows = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-    sheet = np.asarray(Image.open(folder / "sheet.webp").convert("RGB"))
-    side = sheet.shape[1] // COLUMNS
-    grid = torch.from_numpy(sheet.copy()).permute(2, 0, 1).unfold(1, side, side).unfold(2, side, side)  # (3, rows, columns, side, side)
-    pictures = grid.flatten(1, 2).transpose(0, 1)[: len(rows)]
-    return [Labelled(**{**row, "things": tuple(row["things"])}) for row in rows], pictures.float() / 127.5 - 1
+    pictures = torch.from_numpy(cut_sheet(folder / "sheet.webp", len(rows))).permute(0, 3, 1, 2)
+    return [Labelled(**{**row, "things": tuple(row["things"])}) for row in rows], to_unit(pictures)
 
 
 def draw_chosen(pipe, chosen):

@@ -11,16 +11,19 @@ import torch
 from PIL import Image, ImageEnhance, ImageFilter
 
 from pocket.ruler.first_judge import mix_for_judge
+from pocket.stages.looked_at import read_looked_at
 from pocket.stages.weak_samples import REPAINTED, SOURCES, scenes_of
 from pocket.world import spoilt
-from pocket.world.scene import Inventor, Scene, draw, draw_apart
+from pocket.world.scene import Inventor, Scene, Thing, draw, draw_apart
 from sdlab.study.judge import HEADS, NONE, NOT_ASKED, SIDE
 
 NONE_SHARE = 0.35  # of all pictures
 KINDS = {  # how a picture with nothing to recognise is made → share of them
     "warped": 0.12, "shuffled": 0.06, "blurred": 0.04, "blend": 0.08, "blot": 0.08, "empty place": 0.05, "weak sample": 0.57,
 }  # fmt: skip
+LOOKED_AT = 0.2  # the share of all pictures that a person looked at, as many with something missing as without
 ONE_LOST, PAINTED_OVER = 0.25, 0.2  # shares: of scenes of two things side by side, one is spoilt; of true pictures, the model's version
+LOOKED = "looked at"
 SMALL = 0.4  # the share that is drawn at 64 pixels and enlarged, as a model's pictures are
 ANYWHERE = 0.35  # the share of single things that stand anywhere, at any size
 ENLARGED = (Image.BICUBIC, Image.BICUBIC, Image.LANCZOS, Image.BILINEAR)
@@ -32,8 +35,9 @@ class Shown:
 
     Args:
         scene: what was drawn.
-        kind: "true", "repainted", "one lost", or one of `KINDS`.
+        kind: "true", "repainted", "one lost", "looked at", or one of `KINDS`.
         lost: the number of the thing that is spoilt, of "one lost".
+        seen: of each thing, whether a person recognised it, of "looked at".
         source: of a weak sample.
         number: of a picture in the pool.
     """
@@ -43,14 +47,16 @@ class Shown:
     lost: int | None = None
     source: str | None = None
     number: int = 0
+    seen: tuple[bool, ...] = ()
 
     @property
     def answers(self):
         """What the judge should see: names of things, and `NONE`."""
         names = [thing.concept for thing in self.scene.things]
-        if self.kind in KINDS or not names:
+        lost = {i for i, seen in enumerate(self.seen) if not seen} | {self.lost}
+        if self.kind in KINDS or lost.issuperset(range(len(names))):
             return (NONE,)
-        return tuple(NONE if i == self.lost else name for i, name in enumerate(names))
+        return tuple(NONE if i in lost else name for i, name in enumerate(names))
 
 
 class Examiner:
@@ -64,12 +70,19 @@ class Examiner:
 
     def __init__(self, config, pool=None, none_share=NONE_SHARE):
         self.invent_scene, self.pool, self.none_share = Inventor(mix_for_judge(config.mix)), pool, none_share
+        self.looked_at, self.drawn = read_looked_at()
+        asked = [i for i, one in enumerate(self.looked_at) if set(one.things) <= set(self.invent_scene.names)]
+        self.whole, self.lacking = ([i for i in asked if all(self.looked_at[i].seen) == whole] for whole in (True, False))
         self.scenes = {kind: scenes_of(config, kind, len(pictures)) for kind, pictures in (pool or {}).items()}
         shares = {kind: share for kind, share in KINDS.items() if pool or kind != "weak sample"}
         self.kinds, self.shares = list(shares), np.array(list(shares.values())) / sum(shares.values())
 
     def invent(self, rng):
         """One random `Shown`. `rng` is a numpy Generator."""
+        if self.pool and rng.random() < LOOKED_AT:
+            number = int(rng.choice(self.whole if rng.random() < 0.5 else self.lacking))
+            one = self.looked_at[number]
+            return Shown(Scene(tuple(map(Thing, one.things)), None, None), LOOKED, number=number, seen=one.seen)
         scene = self.invent_scene(rng)
         if rng.random() < self.none_share:
             kind = self.kinds[rng.choice(len(self.kinds), p=self.shares)]
@@ -89,7 +102,9 @@ class Examiner:
 
     def paint(self, shown, rng, side=SIDE):
         """The picture of a `Shown`, uint8 (side, side, 3)."""
-        if shown.kind in ("weak sample", REPAINTED):
+        if shown.kind == LOOKED:
+            picture = Image.fromarray(self.drawn[shown.number])
+        elif shown.kind in ("weak sample", REPAINTED):
             picture = Image.fromarray(self.pool[shown.source or REPAINTED][shown.number])
         else:
             picture = _draw(shown, rng, side // 2 if rng.random() < SMALL else side, self.invent_scene)
@@ -168,6 +183,7 @@ def _truth(shown, head):
     told = {  # of pictures with nothing to recognise
         "warped": ("style", "background"), "shuffled": ("style",), "blurred": ("background",), "blend": ("background",),
         "blot": ("style", "background"), "empty place": ("style", "background"), "weak sample": (),
+        LOOKED: (),
     }  # fmt: skip
     if head not in told.get(shown.kind, HEADS):
         return None

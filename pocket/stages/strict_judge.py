@@ -18,7 +18,7 @@ from pocket.ruler.first_judge import load as load_first
 from pocket.ruler.judge import ask
 from pocket.stages.command import stage
 from pocket.stages.denoising import CONTINUED
-from pocket.stages.exam import Examiner, labels
+from pocket.stages.exam import LOOKED, Examiner, labels
 from pocket.stages.settings import digest, list_settings
 from pocket.stages.weak_samples import load_pool
 from pocket.world.scene import Inventor
@@ -80,7 +80,7 @@ def again(vae, pictures, exam):
     later = shift(pictures)
     later[::2] = later[::2].flip(3)
     for part in torch.randperm(len(exam))[: len(exam) // 2].split(16):
-        part = [i for i in part.tolist() if exam[i].kind not in ("weak sample", "repainted")]
+        part = [i for i in part.tolist() if exam[i].kind not in ("weak sample", "repainted", LOOKED)]
         if part:
             later[part] = travel(vae, later[part])
     return later
