@@ -1,8 +1,8 @@
 """How often the judge and a person agree on pictures of the pocket model: `python -m pocket.reports.agreement_with_eye`.
 
 A person looked at two hundred pictures once and said of each whether the thing that was asked for, or both, can be recognised
-(`pocket.reports.eye`). The judge agrees where its hit says the same. Beside it stand the older judge of the configuration, and one that
-always says yes. Writes `agreement.json` beside the weights.
+(`pocket.reports.eye`). The judge agrees where its hit says the same. Beside it stand the older judge of the configuration, one that
+always says yes, and the same person, asked again about a hundred of the pictures. Writes `agreement.json` beside the weights.
 """
 
 import json
@@ -13,7 +13,7 @@ import torch
 import typer
 from scipy.stats import binomtest
 
-from pocket.reports.eye import STEPS, read_labels
+from pocket.reports.eye import STEPS, read_again, read_labels
 from pocket.reports.results import write_results
 from pocket.ruler import first_judge as judging_before
 from pocket.stages.config import CONFIGS
@@ -74,6 +74,7 @@ def main(
         "recognisable to the eye": sum(one.recognisable for one in labelled),
         "judge": compare(said, labelled),
         **({"judge before": compare(before, labelled)} if before is not None else {}),
+        "the person again": share([again == labelled[number].recognisable for number, again in read_again().items()]),
         "always yes": compare(torch.ones(len(labelled)), labelled)["all"],
         "apart": [i for i, one in enumerate(labelled) if bool(said[i]) != one.recognisable],
     }

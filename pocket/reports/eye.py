@@ -1,8 +1,9 @@
 """Pictures of the pocket model that a person looked at once, and said of each whether what was asked for can be recognised.
 
-`pocket/data/labels/` keeps them: the pictures as one WebP sheet, prompts, seeds and verdicts in `labels.json`. They were labelled before
-any judge was asked about them, and nothing is tuned on them. The model that drew them was an earlier one, of 64 pixels;
-`python -m pocket.reports.eye` draws the same prompts and seeds with the shipped one, to be labelled anew.
+`pocket/data/labels/` keeps them: the pictures as one WebP sheet, prompts, seeds and verdicts in `labels.json`. They were labelled
+before any judge was asked about them, and nothing is tuned on them. A hundred of them the same person labelled a second time, not
+knowing the first verdict (`again.json`): nobody can agree with a person more often than that person does. The model that drew them was
+an earlier one, of 64 pixels; `python -m pocket.reports.eye` draws the same prompts and seeds with the shipped one, to be labelled anew.
 """
 
 import json
@@ -71,6 +72,12 @@ def read_labels(folder=FOLDER):
     rows = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
     pictures = torch.from_numpy(cut_sheet(folder / "sheet.webp", len(rows))).permute(0, 3, 1, 2)
     return [Labelled(**{**row, "things": tuple(row["things"])}) for row in rows], to_unit(pictures)
+
+
+def read_again(folder=FOLDER):
+    """The second verdicts of the same person: `{number of the picture: recognisable}`."""
+    rows = json.loads((folder / "again.json").read_text(encoding="utf-8"))
+    return {int(number): recognisable for number, recognisable in rows.items()}
 
 
 def draw_chosen(pipe, chosen):

@@ -12,7 +12,7 @@ from pocket.ruler.first_judge import find_file, kept_file
 from pocket.shipping.ship import LICENSE
 from pocket.shipping.tables import write_share
 from pocket.stages.config import CONFIGS
-from pocket.stages.settings import last_run
+from pocket.stages.strict_judge import TRAINING
 from sdlab.study.judge import CLASSES, FOLDER, PROMPTS, WEIGHTS
 from sdlab.system.folders import replace_folder
 
@@ -22,21 +22,23 @@ CARD = """# The judge
 A ResNet of 2.9 million parameters that says what a picture of the pocket world shows: thing, style, background and colour, or "none of
 these". It looks at 128 pixels. `sdlab.study.judge.see(picture)` asks it.
 
-Trained {minutes:.0f} minutes with {samples:,} pictures: true ones, also small, soft, or painted over by the shipped model; and as "none of
-these" spoilt ones, blends, blots, empty places, and samples of the shipped model made weak (`pocket.stages.exam`). On two hundred pictures
-of the shipped model that a person labelled once it agrees with the person on {agreement}; the judge before on {before}, and one that always
-says yes on {always}. Such labels are themselves one person's opinion, of pictures that are often in between.
+Trained {minutes:.0f} minutes on two CPU cores with {samples:,} pictures: true ones, also small, soft, or painted over by the shipped
+model; and, as "none of these", spoilt ones, blends, blots, empty places, and samples of the shipped model made weak; and several hundred
+of the model's pictures of which a person had said what can be recognised in them (`pocket.stages.exam`). On two hundred others,
+labelled by the same person, it agrees with the person on {agreement}; the judge before on {before}, and one that always says yes on
+{always}. The person, asked again about a hundred of them, agrees with the first answer on {again}: many pictures are in between.
 
 It knows the things in `classes.json` and no others. It counts nothing, and of a photograph it says nothing that means anything.
 """
 
 
-def write_card(agreement, run):
-    """The card's text, from the numbers of the agreement and those of the training."""
+def write_card(agreement, runs):
+    """The card's text, from the numbers of the agreement and those of the training's runs."""
     texts = {name: write_share(found["share"], found["interval"]) for name, found in (
         ("agreement", agreement["judge"]["all"]), ("before", agreement["judge before"]["all"]), ("always", agreement["always yes"]),
+        ("again", agreement["the person again"]),
     )}  # fmt: skip
-    return CARD.format(**texts, **run)
+    return CARD.format(**texts, **{key: sum(run[key] for run in runs) for key in ("minutes", "samples")})
 
 
 def main(
@@ -61,10 +63,12 @@ def main(
     if partial.exists():
         shutil.rmtree(partial)
     partial.mkdir(parents=True)
-    for name in (WEIGHTS, CLASSES, PROMPTS, FILE):
+    for name in (WEIGHTS, CLASSES, PROMPTS, FILE, TRAINING):
         shutil.copy(trained / name, partial)
     shutil.copy(LICENSE, partial / "LICENSE")
-    (partial / "README.md").write_text(write_card(agreement, last_run(stage)), encoding="utf-8")
+    (partial / "README.md").write_text(
+        write_card(agreement, json.loads((trained / TRAINING).read_text(encoding="utf-8"))), encoding="utf-8"
+    )
     replace_folder(target, partial)
     if not (kept := kept_file(CONFIGS[config])).exists():
         shutil.copy(find_file(CONFIGS[config], folder / config), kept)

@@ -1,7 +1,8 @@
 """Pictures of the pocket model that a person looked at, for the strict judge to learn what a person calls recognisable.
 
 They are others than the two hundred that measure it (`pocket.reports.eye`): other seeds, and but for one other prompts; drawn by the
-model at several ages and decoded at 128 pixels. `pocket/data/labels/learn.webp` holds the pictures, `learn.json` what was asked and which things were seen.
+model at several ages and decoded at 128 pixels. `pocket/data/labels/learn.webp` holds the pictures, `learn.json` what was asked and
+which things were seen.
 """
 
 import json

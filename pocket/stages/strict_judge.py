@@ -7,6 +7,7 @@ pictures of `pocket.stages.exam`. The pool of the model's own pictures is made f
 
 import json
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +33,7 @@ from sdlab.system.device import has_bf16
 from sdlab.training.run import Run
 
 BATCH = 64
+TRAINING = "training.json"  # the runs of a judge, beside its weights: a list of minutes and samples
 AGAIN = 3  # times that each picture is learned from; to draw it costs more than to learn from it once
 
 
@@ -113,6 +115,13 @@ def keep(judge, config, folder):
     (folder / PROMPTS).write_text(json.dumps(rows, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def tell_runs(run, start):
+    """Every run of a judge: those of the one it began with, and this one."""
+    before = start and Path(start).parent / TRAINING
+    earlier = json.loads(before.read_text(encoding="utf-8")) if before and before.exists() else []
+    return [*earlier, {"minutes": round(run.spent, 3), "samples": run.samples}]
+
+
 def train(config, folder, minutes, seed=0, start=None):
     """Train for `minutes`, from the weights in `start` if given, and write `folder/strict_judge/judge`."""
     lr = 1e-3 * (CONTINUED if start else 1)
@@ -143,6 +152,7 @@ def train(config, folder, minutes, seed=0, start=None):
     if run.accelerator.is_main_process:
         judge.eval()
         keep(judge, config, run.folder / "judge")
+        (run.folder / "judge" / TRAINING).write_text(json.dumps(tell_runs(run, start), indent=1) + "\n", encoding="utf-8")
         scores = score(judge, config, pool, seed + 999)
         run.log(**{f"fresh_{what}": share for what, share in scores.items()})
         print("strict judge, on fresh pictures:", ", ".join(f"{what} {share:.1%}" for what, share in scores.items()))

@@ -17,7 +17,7 @@ from pocket.stages.strict_judge import classes_of
 from pocket.stages.weak_samples import POOL, REPAINTED
 from pocket.world import spoilt
 from pocket.world.scene import Scene, Thing, draw, draw_apart
-from sdlab.study.judge import FOLDER, HEADS, NONE, NOT_ASKED, SIDE, Judge, hits, known_prompts, load_judge, opinion, to_tensor
+from sdlab.study.judge import FOLDER, HEADS, NONE, NOT_ASKED, SIDE, WEIGHTS, Judge, hits, known_prompts, load_judge, opinion, to_tensor
 
 LION = Scene((Thing("lion"),), "cartoon", "beach")
 BESIDE = Scene((Thing("lion"), Thing("house")), "cartoon", "beach", relation="next to")
@@ -150,7 +150,16 @@ def test_a_training_writes_a_judge_that_loads_and_goes_on_where_it_was(tmp_path)
     assert json.loads(later[-1])["step"] > json.loads(log[-1])["step"]
     judge = load_judge(tmp_path / "strict_judge" / "judge")
     assert judge.classes["object"] == ["lion", "house", "crown", NONE] and isinstance(judge, Judge)
-    assert known_prompts(1, tmp_path / "strict_judge" / "judge")
+    kept = tmp_path / "strict_judge" / "judge"
+    assert known_prompts(1, kept)
+    [run] = json.loads((kept / strict_judge.TRAINING).read_text(encoding="utf-8"))
+    assert run["samples"] == json.loads(later[-1])["samples"]
+    other = tmp_path / "other"
+    other.mkdir()
+    pool.rename(other / "weak_samples")
+    strict_judge.train(config, other, 0.02, start=kept / WEIGHTS)
+    runs = json.loads((other / "strict_judge" / "judge" / strict_judge.TRAINING).read_text(encoding="utf-8"))
+    assert runs[0] == run and len(runs) == 2
 
 
 def _share_right(pictures, exam):
