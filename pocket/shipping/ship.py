@@ -14,6 +14,8 @@ from sdlab.system.folders import replace_folder, restore_folder
 
 ONE_FILE = 15e6  # bytes
 SHARD = "14MB"
+SETTINGS = ("config.json", "model_index.json", "scheduler_config.json", "tokenizer_config.json")
+PRIVATE = ("_name_or_path", "is_local", "local_files_only")  # what they say of the machine that wrote them
 LICENSE = Path(__file__).parent.parent.parent / "LICENSE"
 
 
@@ -66,12 +68,12 @@ def describe(folder, results, card):
 def clean_settings(folder):
     """Take out of the settings of models what is true of the machine that trained them only.
 
-    That is the path they were loaded from. Transformers also computes in the dtype that it finds there: weights that are stored in
-    float16 are for float32 all the same, as diffusers' are.
+    That is the path they were loaded from, and whether it asked the network. Transformers also computes in the dtype that it finds
+    there: weights that are stored in float16 are for float32 all the same, as diffusers' are.
     """
-    for file in (path for name in ("config.json", "model_index.json", "scheduler_config.json") for path in folder.rglob(name)):
+    for file in (path for name in SETTINGS for path in folder.rglob(name)):
         found = json.loads(file.read_text(encoding="utf-8"))
-        settings = {key: value for key, value in found.items() if key != "_name_or_path"}
+        settings = {key: value for key, value in found.items() if key not in PRIVATE}
         if settings.get("dtype") == "float16":
             settings["dtype"] = "float32"
         if settings != found:

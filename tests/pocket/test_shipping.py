@@ -72,10 +72,11 @@ def test_what_ships_is_as_good_as_itself(shipped):
 def test_settings_are_cleaned_as_json(tmp_path):
     (tmp_path / "text_encoder").mkdir()
     settings = {"_name_or_path": "/somewhere/model", "dtype": "float16", "widths": [1, 2], "note": "olá"}
-    for name in ("model_index.json", "text_encoder/config.json"):
+    settings |= {"is_local": True, "local_files_only": True}
+    for name in ("model_index.json", "text_encoder/config.json", "tokenizer_config.json"):
         (tmp_path / name).write_text(json.dumps(settings), encoding="utf-8")  # not laid out as any library does
     clean_settings(tmp_path)
-    for name in ("model_index.json", "text_encoder/config.json"):
+    for name in ("model_index.json", "text_encoder/config.json", "tokenizer_config.json"):
         cleaned = json.loads((tmp_path / name).read_text(encoding="utf-8"))
         assert cleaned == {"dtype": "float32", "widths": [1, 2], "note": "olá"}
 
