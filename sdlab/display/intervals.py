@@ -34,7 +34,8 @@ class Estimate:
     def __str__(self):
         if self.is_share:
             return f"{self.value:.0%} ({100 * self.low:.0f}–{100 * self.high:.0f})"
-        return f"{self.value:.3g} ({self.low:.3g}–{self.high:.3g})"
+        dash = "–" if self.low >= 0 else " to "  # a dash before a minus is hard to read
+        return f"{self.value:.3g} ({self.low:.3g}{dash}{self.high:.3g})"
 
     @property
     def is_clear(self):
@@ -118,8 +119,9 @@ def bands(values):
     """What a curve shows: at each point the mean of the repeats and the ends of its interval, as three arrays.
 
     Args:
-        values: (repeats, points), two repeats or more. Where all repeats of a point are 0 or 1, their mean is a share.
+        values: (repeats, points), two repeats or more. Where all of them are 0 or 1, the curve shows shares.
     """
-    columns = np.asarray(values, float).T
-    found = [share(column) if np.isin(column, (0, 1)).all() else mean(column) for column in columns]
+    values = np.asarray(values, float)
+    estimate = share if np.isin(values, (0, 1)).all() else mean
+    found = [estimate(column) for column in values.T]
     return tuple(np.array(part) for part in zip(*((one.value, one.low, one.high) for one in found), strict=True))

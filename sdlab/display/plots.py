@@ -22,6 +22,7 @@ plt.switch_backend(matplotlib.get_backend())
 INK, FAINT = "#222831", "#6b7280"
 CELL = 2.1  # inches a small picture takes
 PREVIEW = 256  # pixels
+NAME_WIDTH, BESIDE = 16, 0.085  # of a row's name: characters in a line, and inches for each
 ONE_LINE = 10_000  # characters, as the width of titles that are not to be broken
 STYLE = {
     "figure.dpi": 110, "figure.facecolor": "white", "font.size": 10, "text.color": INK, "axes.labelcolor": INK,
@@ -37,7 +38,7 @@ def use_style():
 
 
 @check_call("sdlab.grid(images, titles)")
-def grid(images, titles=None, columns=None, cell=CELL, title=None, alt=None):
+def grid(images, titles=None, columns=None, cell=CELL, title=None, alt=None, rows=None):
     """Images side by side, each under its title.
 
     Args:
@@ -46,21 +47,30 @@ def grid(images, titles=None, columns=None, cell=CELL, title=None, alt=None):
         columns: how many in a row; default: all up to six.
         cell: inches a picture takes.
         title: a heading over all.
-        alt: what the figure shows, in words, for those who cannot see it; default: the number of pictures, and the titles.
+        alt: what the figure shows, in words, for those who cannot see it; default: the number of pictures, and the names and titles.
+        rows: a name for each row, written at its left.
 
     Returns:
         The matplotlib figure.
 
     Raises:
         TypeError: what is given is no list of pictures.
-        ValueError: there is no picture, or not as many titles as pictures.
+        ValueError: there is no picture, or not as many titles as pictures, or not as many names as rows.
     """
     images = _pictures(images)
     columns = _count_columns(columns) or min(len(images), 6)
     titles = list(titles) if titles is not None else [None] * len(images)
     if len(titles) != len(images):
         raise ValueError(f"{len(images)} images and {len(titles)} titles: give one title for each image, or none")
-    return lay_out(images, titles, columns, cell, title, alt)
+    names = list(rows or [])
+    if names and len(names) != (count := -(-len(images) // columns)):
+        raise ValueError(f"{len(names)} names and {count} rows of {columns}: give one name for each row, or none")
+    words = [textwrap.fill(name, NAME_WIDTH, break_long_words=False) for name in names]
+    longest = max((len(line) for name in words for line in name.splitlines()), default=0)
+    figure = lay_out(images, titles, columns, cell, title, alt or _tell(len(images), [*names, *titles], title), BESIDE * longest)
+    for axis, name in zip(figure.axes[::columns], words, strict=False):
+        axis.text(-0.05, 0.5, name, transform=axis.transAxes, ha="right", va="center", color=INK)
+    return figure
 
 
 def lay_out(images, titles, columns, cell, title=None, alt=None, beside=0.0, above=0.0):

@@ -183,6 +183,49 @@ def accuracy(found, asked, classes):
     return {head: right.mean().item() for head, right in hits(found, asked, classes).items() if len(right)}
 
 
+@check_call('answers(pictures, "style")')
+def answers(pictures, head, judge=None):
+    """The judge's likeliest answer to one question, for each picture.
+
+    Args:
+        pictures: a list of PIL pictures of any size.
+        head: "object", "style", "background" or "colour".
+        judge: another one than the shipped.
+
+    Returns:
+        A list of names; of the object perhaps `NONE`.
+
+    Raises:
+        ValueError: there is no such question.
+    """
+    judge = judge or shipped()
+    if head not in judge.classes:
+        raise ValueError(f"head is {head!r}: the judge answers for {', '.join(judge.classes)}")
+    return [judge.classes[head][i] for i in opinion(judge, to_tensor(list(pictures)))[head].argmax(1)]
+
+
+@check_call("recognise(pictures, asked)")
+def recognise(pictures, asked, judge=None):
+    """What the judge recognises of what was asked for, picture by picture.
+
+    Args:
+        pictures: a list of PIL pictures of any size.
+        asked: as many of `known_prompts`.
+        judge: another one than the shipped.
+
+    Returns:
+        `{"object": [True, False, …], "style": …, "background": …}`, one for each picture, and "colour" for those that were asked for one.
+
+    Raises:
+        ValueError: not as many prompts as pictures.
+    """
+    pictures, asked, judge = list(pictures), list(asked), judge or shipped()
+    if len(pictures) != len(asked):
+        raise ValueError(f"{len(pictures)} pictures and {len(asked)} prompts: give one prompt of known_prompts for each picture")
+    found = hits(opinion(judge, to_tensor(pictures)), asked, judge.classes)
+    return {head: [bool(right) for right in values] for head, values in found.items()}
+
+
 @check_call("measure(pictures, asked)")
 def measure(pictures, asked, judge=None):
     """Prompt accuracy: the shares of PIL pictures that show the things, style, background and colour of their prompts.

@@ -11,11 +11,14 @@ from sdlab.display.curves import COLOURS
 from sdlab.display.intervals import bands
 
 
-def test_bands_are_those_of_means_and_of_shares():
+def test_bands_are_those_of_means_or_of_shares():
     means, lows, highs = bands([[1.5, 1], [2, 1], [2.5, 0]])
     assert means == pytest.approx([2, 2 / 3])
-    assert lows[1] == pytest.approx(0.208, abs=1e-3) and highs[1] == pytest.approx(0.939, abs=1e-3)  # Wilson's, as in every table of it
     assert 1.5 <= lows[0] < 2 < highs[0] <= 2.5
+    assert lows[1] == 0 and highs[1] == 1  # a curve of means, though these happen to be 0 and 1
+    shares, lows, highs = bands([[0, 1], [1, 1], [0, 0]])
+    assert shares == pytest.approx([1 / 3, 2 / 3])
+    assert lows[1] == pytest.approx(0.208, abs=1e-3) and highs[1] == pytest.approx(0.939, abs=1e-3)  # Wilson's, as in every table of it
     assert bands([[1]] * 5)[1] < 1  # five of five are no proof
 
 

@@ -4,6 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 import sdlab
@@ -69,6 +70,19 @@ def test_a_small_picture_is_enlarged_smoothly_to_whole_screen_pixels(runs):
         assert np.abs(pixels[top:bottom, left:right] - expected).max() <= 1
     wide = figure.axes[2].get_window_extent()
     assert wide.width / wide.height == pytest.approx(1.5, abs=0.01)
+
+
+def test_rows_have_names_at_their_left(runs):
+    pictures = [run.image for run in runs] * 2
+    figure = sdlab.grid(pictures, columns=2, rows=["a name", "a much longer name of a row"])
+    canvas = FigureCanvasAgg(figure).get_renderer()
+    for axis, name in zip(figure.axes[::2], ("a name", "a much longer\nname of a row"), strict=True):
+        [text] = axis.texts
+        box = text.get_window_extent(canvas)
+        assert text.get_text() == name and box.x0 >= 0 and box.x1 <= axis.get_window_extent(canvas).x0
+    assert "a much longer name of a row" in figure.alt
+    with pytest.raises(ValueError, match="1 names and 2 rows of 2: give one name for each row, or none"):
+        sdlab.grid(pictures, columns=2, rows=["a name"])
 
 
 def test_a_film_strip_needs_the_latents(pipe, recipe, runs):

@@ -42,6 +42,24 @@ def test_a_pil_picture_and_its_tensor_are_the_same_picture():
     assert back.tobytes() == picture.tobytes()
 
 
+def test_answers_and_what_is_recognised_follow_the_opinion(small):
+    pictures = [Image.effect_noise((64, 64), 30 * (i + 1)).convert("RGB") for i in range(3)]
+    found = judging.opinion(small, judging.to_tensor(pictures))
+    assert judging.answers(pictures, "style", small) == [NAMES["style"][i] for i in found["style"].argmax(1)]
+    with pytest.raises(ValueError, match="head is 'size': the judge answers for object, style, background, colour"):
+        judging.answers(pictures, "size", small)
+    asked = [
+        Asked("", ("lion",), "flat", "snow"),
+        Asked("", ("crown", "house"), "oil", "snow", "red"),
+        Asked("", ("house",), "oil", "beach"),
+    ]
+    right = judging.recognise(pictures, asked, small)
+    assert right["style"] == [judging.answers(pictures, "style", small)[i] == asked[i].style for i in range(3)]
+    assert {head: len(values) for head, values in right.items()} == {"object": 3, "style": 3, "background": 3, "colour": 1}
+    with pytest.raises(ValueError, match="3 pictures and 2 prompts"):
+        judging.recognise(pictures, asked[:2], small)
+
+
 def _opinion(*rows):
     shape = {"style": [[1.0, 0]], "background": [[1.0, 0]], "colour": [[1.0, 0]]}
     return {"object": torch.tensor(rows), **{head: torch.tensor(values * len(rows)) for head, values in shape.items()}}
