@@ -4,7 +4,7 @@
 # A year from now you find a picture called `final2.png`. Which words made it, which seed, which
 # model? If the file can answer, you can make the picture again. Here you keep pictures so that
 # they can answer, read what other tools have written into theirs, and measure what is left after
-# a picture has been saved anew, photographed from the screen or sent to a friend.
+# a picture has been saved anew, taken as a screenshot or sent to a friend.
 #
 # **You will be able to** keep a named batch with every parameter, and make any of its pictures
 # again from the file alone; read the files of other tools, and say what is missing in them; say
@@ -131,10 +131,11 @@ for name, text in read_iptc(files[4]).items():
 # %% [markdown]
 # - **`parameters`** is the form of AUTOMATIC1111's web UI, which many tools can read.
 # - **`sdlab`** is our own: the whole recipe, the versions of the libraries, and what it cost.
-# - The last four are fields of the **IPTC**, the standard of the world's news agencies, in a
-#   packet of XML called *XMP*. `DigitalSourceType` with the value *trainedAlgorithmicMedia*
-#   means: made by a trained model. The three fields that begin with AI came with version 2025.1
-#   of the standard. Picture archives and social networks look at these fields to label a picture.
+# - The last four are fields of the **IPTC**, which makes the standards of the world's news media.
+#   They are in a packet of XML called *XMP*. `DigitalSourceType` with the value
+#   *trainedAlgorithmicMedia* means: made by a trained model. The three fields that begin with AI
+#   came with version 2025.1 of the standard. Picture archives and social networks look at these
+#   fields to label a picture.
 #
 # ## Files of other tools
 #
@@ -152,11 +153,12 @@ for file, info in zip(tools, infos):
     print(f"{info.generator.value}, in the texts {list(Image.open(file).info)}")
     print(f"  prompt   {info.full_prompt}\n  negative {info.full_negative_prompt}")
     print(f"  sampler  {sampler.name} {sampler.parameters}")
-    print(f"  model    {sampler.model.name}\n")
+    print(f"  model    {sampler.model.name}, hash {sampler.model.hash}\n")
 
 # %% [markdown]
 # Prompt, seed, steps and guidance (here `cfg_scale`) are in every one of them. So is the name of
-# a model. But look at what is left over:
+# a model; only the first adds a *hash* of its weights, a number that other weights would not
+# give. But look at what is left over:
 
 # %%
 for info in infos:
@@ -169,13 +171,13 @@ for info in infos:
 #   08). That picture is not in the file.
 # - **InvokeAI** names a picture too, for its *IP-Adapter*, which lets one picture guide another.
 # - **AUTOMATIC1111** adds only the size. Is the noise from a CPU or a GPU (notebook 06)? Which
-#   version of the program was it? Newer versions write this down, and so does Forge, which uses
-#   the same form.
+#   version of the program was it? Newer versions write their number down, and the source of the
+#   noise where it is not the usual one. So does Forge, which uses the same form.
 #
 # So the answer is: perhaps the first, if the defaults of its program have not changed, and surely
 # not the other two. **A text names the ingredients and does not contain them.** A model of the
-# same name can have other weights. That is why some tools, and this course, add a *hash* of the
-# weights.
+# same name can have other weights, which is why a hash is worth adding. The files of this course
+# have one.
 #
 # ### Exercise: a recipe from another tool (10 minutes)
 #
@@ -294,21 +296,21 @@ head = "".join(f"{name:^12s}" for name in ("recipe", "parameters", "IPTC"))
 print(f"{'':22s}{head}  moved by (grey levels)")
 for way, there in passed.items():
     kept = np.all([carried(file) for file in there], axis=0)
-    marks = "".join(f"{'✓' if mark else '–':^12s}" for mark in kept)
+    marks = "".join(f"{'yes' if mark else '–':^12s}" for mark in kept)
     arrived = [Image.open(file).resize(originals[0].size) for file in there]
     moved = intervals.mean(255 * metrics.distance(arrived, originals))
     print(f"{way:22s}{marks}  {moved}")
 
 # %% [markdown]
-# A ✓ means that it was there in all twelve pictures. The distance is the root mean square
+# *Yes* means that it was there in all twelve pictures. The distance is the root mean square
 # difference; the small picture of the messenger was enlarged before.
 #
 # Texts and pixels are lost independently of each other. A picture that was opened and saved has
 # every pixel and no history; the JPEG with all texts has its history, and its pixels have moved.
-# It is not the format's fault: PNG, JPEG and WebP can all hold the texts. But a program that
-# saves a picture has to copy them on purpose, and most programs do not. So only a copy of the
-# file keeps everything, or a program that takes care. In a messenger that means: send the picture
-# as a *file* and not as a *photo*.
+# It is not the format's fault: PNG and JPEG can both hold the texts, as the two careful ways
+# show. But a program has to copy them on purpose. One that does not, like Pillow here when we
+# only say `save`, loses them all. So copy the file, or use a program that takes care. In a
+# messenger that means: send the picture as a *file* and not as a *photo*.
 #
 # ### Two losses against each other
 #
@@ -335,9 +337,10 @@ names = {"xlabel": "quality of the JPEG", "ylabel": "moved by (grey levels)"}
 sdlab.curve(qualities, np.transpose(moved), **names)
 
 # %% [markdown]
-# The lower the quality, the further the pixels move, and no quality keeps them all. (The careful
-# JPEG of the table has moved less than quality 95 here, because `sdlab` keeps the colours at
-# their full size; Pillow halves them.) Now one JPEG of quality 10, whose texts we take along:
+# The lower the quality, the further the pixels move, and even at 95 they are not what they were.
+# (The careful JPEG of the table has moved less than quality 95 here, because `sdlab` keeps the
+# colours at their full size; Pillow halves them.) Now one JPEG of quality 10, whose texts we take
+# along:
 
 # %% tags=["cover"]
 good, poor = folder / "good.jpg", folder / "poor.jpg"
@@ -395,10 +398,8 @@ true = 255 * metrics.distance(originals, redrawn)
 starts = [i for i in range(len(files)) if i % 4 < 3]  # the fourth of a kind has no next one
 following = [redrawn[i + 1] for i in starts]
 wrong = 255 * metrics.distance([originals[i] for i in starts], following)
-print(f"true recipe: at most {true.max():5.2f} grey levels away, in {len(true)} pictures")
-print(
-    f"seed plus 1: at least {wrong.min():4.1f} grey levels away, in {len(wrong)} pictures"
-)
+print(f"true recipe: at most {true.max():.2f} grey levels away ({len(true)} pictures)")
+print(f"seed plus 1: at least {wrong.min():.1f} grey levels away ({len(wrong)} pictures)")
 
 # %% [markdown]
 # The two are far apart, so the smallest lie is found. On another machine rounding can move the
@@ -471,7 +472,7 @@ if not has_c2pa:
     )
 
 # %% [markdown]
-# Who signs needs a key, and a certificate that says whose key it is. A real one comes from an
+# Whoever signs needs a key, and a certificate that says whose key it is. A real one comes from an
 # authority that has checked who you are. We make one ourselves, for today, and throw it away.
 
 
@@ -501,7 +502,7 @@ def make_certificate(who):
 
 
 # %% [markdown]
-# The statement says that the picture was created, and by a trained model, with the same word of
+# The statement says that the picture was created, and by a trained model, with the same term of
 # the IPTC as above.
 
 # %%
@@ -587,26 +588,21 @@ def halve(file, to):
 
 # %%
 with sdlab.exercise("The script that forgets"):
-    there = folder / "half.png"
-    halve(files[1], there)
-    half = Image.open(there)
-    assert half.size == tuple(side // 2 for side in originals[1].size), (
-        "the picture should still be halved"
-    )
-    assert levels(half, originals[1].resize(half.size, Image.LANCZOS)) == 0, (
+    halve(files[1], folder / "half.png")
+    half = Image.open(folder / "half.png")
+    wanted = [side // 2 for side in originals[1].size]
+    assert list(half.size) == wanted, "the picture should still be halved"
+    assert levels(half, originals[1].resize(wanted, Image.LANCZOS)) == 0, (
         "the size is right, but these are not the pixels of the halved picture"
     )
-    recipe, parameters, iptc = carried(there)
+    recipe, parameters, iptc = carried(folder / "half.png")
     assert recipe or parameters or iptc, (
-        "the small file carries no text. save takes pnginfo=…, as in one of the nine ways above"
+        "the small file carries no text. save takes pnginfo=…, as in one of the nine ways"
     )
-    assert recipe, (
-        "the parameters are there, the recipe is not: copy all texts of picture.text"
-    )
-    assert sdlab.read(there) == sdlab.read(files[1]), "the recipe is another one now"
+    assert recipe, "some texts are there, the recipe is not: copy all of picture.text"
     assert parameters, "the recipe is there, the text for other tools is missing"
     assert iptc, "the recipe is there, IPTC's fields are missing: they are a text as well"
-    assert carried(files[1]) == [True] * 3, "the large file has lost its texts"
+    assert sdlab.read(half.filename) == sdlab.read(files[1]), "this is another recipe"
 
 # %% [markdown]
 # ## What you learned
@@ -615,7 +611,8 @@ with sdlab.exercise("The script that forgets"):
 #   there. The recipe is smaller than the picture, and survives a JPEG better than the pixels do.
 # - Other tools keep prompt, seed, steps and guidance too. What they often lack is what the text
 #   only names: source pictures, adapters, the exact weights.
-# - Most programs drop all texts when they save. Copy files; send a picture as a file.
+# - A program that saves a picture loses its texts unless it takes care. Copy files, and send a
+#   picture as a file.
 # - Metadata are claims. A recipe can be checked by drawing it, a signature shows that nothing was
 #   changed since, and a fingerprint finds a picture that has lost everything.
 #
