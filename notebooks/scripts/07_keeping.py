@@ -75,7 +75,8 @@ sdlab.Gallery("outputs/keeping")[-12:].show()
 # after every picture, so a batch that is interrupted still has a record of what is finished.
 
 # %%
-print(json.dumps(json.loads(batch.record.read_text())["pictures"]["portrait"], indent=1))
+record = json.loads(batch.record.read_text(encoding="utf-8"))
+print(json.dumps(record["pictures"]["portrait"], indent=1))
 
 # %% [markdown]
 # ### Names
