@@ -2,13 +2,15 @@
 
 Each file carries three texts. `parameters` has the form of the AUTOMATIC1111 web UI, which other tools read: a text of the PNG, the
 UserComment in the EXIF of the other two. The story is our JSON, from which `read` rebuilds the Recipe: a text of the PNG, a property of
-our own in the XMP of the other two. And an XMP packet says, by IPTC's DigitalSourceType, that a model made the picture.
+our own in the XMP of the other two. And an XMP packet says in IPTC's fields that a model made the picture, which one, and from what prompt:
+DigitalSourceType, and the three fields of the Photo Metadata Standard 2025.1 that a program can fill.
 
 A PNG and a WebP keep every pixel; a JPEG is smaller and keeps them nearly.
 """
 
 import io
 import json
+import re
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
@@ -18,6 +20,8 @@ from sdlab import __version__
 
 MADE_BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 STORY = "{urn:sdlab:}story"  # the XMP property, as ElementTree spells a name with its namespace
+IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # no escape brings these into XML 1.0 either
 EXIF_IFD, USER_COMMENT = 0x8769, 0x9286
 OTHER_SUFFIXES = {
     ".avif",
@@ -32,35 +36,55 @@ OTHER_SUFFIXES = {
 }  # pictures too, but they carry no recipe of ours
 
 
-def xmp_packet(story=None):
-    """The XMP of a picture: made by a model, and the story, where the format has no texts to hold it."""
+def iptc_fields(recipe, model_hash):
+    """What IPTC's Photo Metadata Standard 2025.1 has fields for: the kind of source, the system, its version and the prompt."""
+    without = f"\nNegative prompt: {recipe.negative_prompt}" if recipe.negative_prompt else ""
+    return {
+        "DigitalSourceType": MADE_BY_A_MODEL,
+        "AISystemUsed": "Stable Diffusion Lab" + (f", model {recipe.model}" if recipe.model else ""),
+        "AISystemVersionUsed": f"sdlab {__version__}" + (f", model {model_hash}" if model_hash else ""),
+        "AIPromptInformation": recipe.prompt + without,
+    }
+
+
+def xmp_packet(iptc, story=None):
+    """The XMP of a picture: IPTC's fields, and the story, where the format has no texts to hold it."""
     ours = f" xmlns:sdlab='urn:sdlab:' sdlab:story={quoteattr(story)}" if story else ""
+    fields = " ".join(f"Iptc4xmpExt:{name}={quoteattr(NOT_IN_XML.sub('?', value))}" for name, value in iptc.items())
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
         'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
-        f'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" Iptc4xmpExt:DigitalSourceType="{MADE_BY_A_MODEL}"{ours}/>'
-        '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+        f'xmlns:Iptc4xmpExt="{IPTC}" {fields}{ours}/></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
     )
 
 
 def find_story(info):
     """The story in the `info` of an opened picture, or None; the inverse of `encode`."""
-    if "sdlab" in info:
-        return info["sdlab"]
-    packet = info.get("xmp", b"")
+    return info["sdlab"] if "sdlab" in info else next((text for name, text in _properties(info) if name == STORY), None)
+
+
+def find_iptc(info):
+    """The fields of IPTC's extension in the `info` of an opened picture, name → text; empty where there is none."""
+    start = f"{{{IPTC}}}"
+    return {name.removeprefix(start): text for name, text in _properties(info) if name.startswith(start)}
+
+
+def _properties(info):
+    """Name and text of every simple property in the XMP of an opened picture."""
+    packet = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
     packet = packet.decode("utf-8", "replace") if isinstance(packet, bytes) else packet
     # From the root on: a stranger's packet can declare entities without end only before it.
     start, end = packet.find("<x:xmpmeta"), packet.rfind("</x:xmpmeta>")
     if start < 0 or end < 0:
-        return None
+        return
     try:
         tree = ElementTree.fromstring(packet[start : end + len("</x:xmpmeta>")])
     except ElementTree.ParseError:
-        return None
-    for node in tree.iter():  # another tool may have rewritten our attribute as an element, which means the same in XMP
-        if story := node.get(STORY) or (node.text if node.tag == STORY else None):
-            return story
-    return None
+        return
+    for node in tree.iter():  # another tool may have rewritten our attributes as elements, which means the same in XMP
+        yield from node.items()
+        if node.text and node.text.strip():
+            yield node.tag, node.text
 
 
 def parameters_text(recipe, model_hash, size):
@@ -80,7 +104,7 @@ def _quote(value):
     return json.dumps(text, ensure_ascii=False) if set(text) & set(',:\n"') else text
 
 
-def encode(image, suffix, parameters, story):
+def encode(image, suffix, parameters, story, iptc):
     """The bytes of a picture file.
 
     Args:
@@ -88,6 +112,7 @@ def encode(image, suffix, parameters, story):
         suffix: a key of `WRITERS`; it decides the format.
         parameters: the recipe in the web UI's form.
         story: our JSON, in ASCII.
+        iptc: the fields of `iptc_fields`.
 
     Raises:
         ValueError: the format cannot hold the picture or its recipe.
@@ -95,7 +120,7 @@ def encode(image, suffix, parameters, story):
     file = io.BytesIO()  # in memory first: what fails on the disk is then the disk's fault, and says so
     image = image if image.mode in ("L", "RGB", "RGBA") else image.convert("RGB")
     try:
-        WRITERS[suffix](image, file, parameters, story)
+        WRITERS[suffix](image, file, parameters, story, iptc)
     except (ValueError, OSError) as error:
         remedy = "save it as .png" if suffix != ".png" else "make the picture again"
         size = f"{image.width}×{image.height}"
@@ -103,21 +128,21 @@ def encode(image, suffix, parameters, story):
     return file.getvalue()
 
 
-def _write_png(image, file, parameters, story):
+def _write_png(image, file, parameters, story, iptc):
     texts = PngImagePlugin.PngInfo()
     texts.add_itxt("parameters", parameters)
     texts.add_itxt("sdlab", story)
-    texts.add_itxt("XML:com.adobe.xmp", xmp_packet())
+    texts.add_itxt("XML:com.adobe.xmp", xmp_packet(iptc))
     image.save(file, "PNG", pnginfo=texts)
 
 
-def _write_jpeg(image, file, parameters, story):
-    extra = {"exif": _exif(parameters), "xmp": xmp_packet(story).encode()}
+def _write_jpeg(image, file, parameters, story, iptc):
+    extra = {"exif": _exif(parameters), "xmp": xmp_packet(iptc, story).encode()}
     image.convert("RGB").save(file, "JPEG", quality=95, subsampling="4:4:4", **extra)
 
 
-def _write_webp(image, file, parameters, story):
-    image.save(file, "WEBP", lossless=True, exif=_exif(parameters), xmp=xmp_packet(story).encode())
+def _write_webp(image, file, parameters, story, iptc):
+    image.save(file, "WEBP", lossless=True, exif=_exif(parameters), xmp=xmp_packet(iptc, story).encode())
 
 
 def _exif(parameters):

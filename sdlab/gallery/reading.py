@@ -4,7 +4,7 @@ import json
 
 from PIL import Image, UnidentifiedImageError
 
-from sdlab.gallery.encoding import find_story
+from sdlab.gallery.encoding import find_iptc, find_story
 from sdlab.gallery.messages import as_path
 from sdlab.pipes.recipe import Recipe
 from sdlab.system.calls import brief, check_call
@@ -26,6 +26,19 @@ def read(file):
         IsADirectoryError, PermissionError: a folder, or a file that may not be read.
     """
     return unpack(file)[0]
+
+
+@check_call("read_iptc('lion.png')")
+def read_iptc(file):
+    """What a picture says of its origin in IPTC's fields, name → text: `DigitalSourceType`, `AISystemUsed` and others.
+
+    Args:
+        file: any picture; one that says nothing gives an empty dictionary.
+
+    Raises:
+        As `read`, except that a picture without a recipe is as good as any.
+    """
+    return find_iptc(open_picture(as_path(file, HOW)).info)
 
 
 def unpack(file):

@@ -19,7 +19,7 @@ from pathlib import Path, PureWindowsPath
 from PIL import Image
 
 from sdlab import __version__
-from sdlab.gallery.encoding import OTHER_SUFFIXES, WRITERS, encode, parameters_text
+from sdlab.gallery.encoding import OTHER_SUFFIXES, WRITERS, encode, iptc_fields, parameters_text
 from sdlab.gallery.files import beside, make_folder
 from sdlab.gallery.messages import as_path, cause_and_remedy
 from sdlab.pipes.generation import Generation
@@ -78,7 +78,7 @@ def encode_image(generation, index, suffix=".png", **more):
     """The bytes of a file that holds one image of a Generation with its recipe; `more` goes into its story."""
     recipe, image = _recipe_of(generation, index), generation.images[index]
     parameters = parameters_text(recipe, generation.model_hash, image.size)
-    return encode(image, suffix.lower(), parameters, _tell(recipe, generation, **more))
+    return encode(image, suffix.lower(), parameters, _tell(recipe, generation, **more), iptc_fields(recipe, generation.model_hash))
 
 
 def _check(generation):

@@ -9,11 +9,11 @@ from PIL import Image
 from sd_parsers import ParserManager
 
 import sdlab
-from sdlab.gallery import encoding
+from sdlab.gallery import encoding, reading
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 DESCRIPTION = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}Description"
-SOURCE_TYPE = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType"
+IPTC = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
 
 
 @pytest.fixture(params=SUFFIXES)
@@ -58,7 +58,39 @@ def test_the_picture_says_that_a_model_made_it(run, tmp_path, suffix):
     info = Image.open(sdlab.save(run, tmp_path / f"lion{suffix}")[0]).info
     packet = info["XML:com.adobe.xmp"] if suffix == ".png" else info["xmp"].decode()
     tree = ElementTree.fromstring(packet[packet.index("<x:") : packet.rindex("<?xpacket")])
-    assert next(tree.iter(DESCRIPTION)).attrib[SOURCE_TYPE] == encoding.MADE_BY_A_MODEL
+    said = next(tree.iter(DESCRIPTION)).attrib
+    assert said[f"{IPTC}DigitalSourceType"] == encoding.MADE_BY_A_MODEL
+    assert said[f"{IPTC}AIPromptInformation"] == f"{run.recipe.prompt}\nNegative prompt: blurry, ünïcode 🦁"
+
+
+def test_iptc_is_told_the_system_its_version_and_the_prompt(run, tmp_path, suffix):
+    assert reading.read_iptc(sdlab.save(run, tmp_path / f"lion{suffix}")[0]) == {
+        "DigitalSourceType": encoding.MADE_BY_A_MODEL,
+        "AISystemUsed": "Stable Diffusion Lab, model pocket",
+        "AISystemVersionUsed": f"sdlab {sdlab.__version__}, model {run.model_hash}",
+        "AIPromptInformation": f"{run.recipe.prompt}\nNegative prompt: {run.recipe.negative_prompt}",
+    }
+
+
+def test_iptc_is_told_no_more_than_is_known(make):
+    run = make(negative_prompt="")
+    said = encoding.iptc_fields(run.recipe.but(model=None), "")
+    assert said["AISystemUsed"] == "Stable Diffusion Lab"
+    assert said["AISystemVersionUsed"] == f"sdlab {sdlab.__version__}"
+    assert said["AIPromptInformation"] == run.recipe.prompt
+
+
+def test_a_picture_that_says_nothing_has_no_iptc_fields(run, tmp_path):
+    run.image.save(tmp_path / "bare.png")
+    assert reading.read_iptc(tmp_path / "bare.png") == {}
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        reading.read_iptc(tmp_path / "nothing.png")
+
+
+def test_iptc_fields_that_another_tool_rewrote_as_elements_are_found():
+    inside = f"<d><i:AISystemUsed xmlns:i='{IPTC.strip('{}')}'>another</i:AISystemUsed></d>"
+    packet = f"<x:xmpmeta xmlns:x='adobe:ns:meta/'>{inside}</x:xmpmeta>"
+    assert encoding.find_iptc({"xmp": packet.encode()}) == {"AISystemUsed": "another"}
 
 
 @settings(max_examples=60)
@@ -70,6 +102,7 @@ def test_any_prompt_travels_through_any_format(tmp_path_factory, make, prompt, s
     run = make(prompt, side=8)
     [path] = sdlab.save(run, tmp_path_factory.getbasetemp() / f"any{suffix}")
     assert sdlab.read(path) == run.recipe
+    assert reading.read_iptc(path)["DigitalSourceType"] == encoding.MADE_BY_A_MODEL
     path.unlink()
 
 

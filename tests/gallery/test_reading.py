@@ -14,7 +14,7 @@ def picture_with(folder, story, suffix="png"):
     texts, path = PngImagePlugin.PngInfo(), folder / f"picture.{suffix}"
     if story is not None:
         texts.add_itxt("sdlab", story)
-    extra = {"pnginfo": texts} if suffix == "png" else {"xmp": xmp_packet(story).encode()}
+    extra = {"pnginfo": texts} if suffix == "png" else {"xmp": xmp_packet({}, story).encode()}
     Image.new("RGB", (8, 8)).save(path, **extra)
     return path
 
