@@ -1,9 +1,10 @@
 """Pictures of the pocket model that a person looked at once, and said of each whether what was asked for can be recognised.
 
 `pocket/data/labels/` keeps them: the pictures as one WebP sheet, prompts, seeds and verdicts in `labels.json`. They were labelled
-before any judge was asked about them, and nothing is tuned on them. A hundred of them the same person labelled a second time, not
-knowing the first verdict (`again.json`): nobody can agree with a person more often than that person does. The model that drew them was
-an earlier one, of 64 pixels; `python -m pocket.reports.eye` draws the same prompts and seeds with the shipped one, to be labelled anew.
+before any judge was asked about them, and nothing is tuned on them. The person is one viewer, and a vision model at that, one of the
+makers of this course; people may see other things. A hundred of them the same viewer labelled a second time, not knowing the first
+verdict (`again.json`), which says how firm such verdicts are. The model that drew them was an earlier one, of 64 pixels; `python -m
+pocket.reports.eye` draws the same prompts and seeds with the shipped one, to be labelled anew.
 """
 
 import json

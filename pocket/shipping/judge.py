@@ -27,6 +27,7 @@ model; and, as "none of these", spoilt ones, blends, blots, empty places, and sa
 of the model's pictures of which a person had said what can be recognised in them (`pocket.stages.exam`). On two hundred others,
 labelled by the same person, it agrees with the person on {agreement}; the judge before on {before}, and one that always says yes on
 {always}. The person, asked again about a hundred of them, agrees with the first answer on {again}: many pictures are in between.
+That person is one viewer, and a vision model: see `pocket.reports.eye`.
 
 It knows the things in `classes.json` and no others. It counts nothing, and of a photograph it says nothing that means anything.
 """
