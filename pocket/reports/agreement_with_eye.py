@@ -11,12 +11,12 @@ from typing import Annotated
 
 import torch
 import typer
-from scipy.stats import binomtest
 
 from pocket.reports.eye import STEPS, read_again, read_labels
 from pocket.reports.results import write_results
 from pocket.ruler import first_judge as judging_before
 from pocket.stages.config import CONFIGS
+from sdlab.display import intervals
 from sdlab.study.judge import Asked, hits, load_judge, opinion
 
 FILE = "agreement.json"
@@ -24,9 +24,8 @@ FILE = "agreement.json"
 
 def share(same):
     """The share of True in a list, with its 95% interval by Wilson (1927) and the counts."""
-    test = binomtest(sum(same), len(same))
-    low, high = test.proportion_ci(method="wilson")
-    return {"share": test.statistic, "interval": [low, high], "agreed": sum(same), "of": len(same)}
+    found = intervals.share(same)
+    return {"share": found.value, "interval": [found.low, found.high], "agreed": sum(same), "of": found.count}
 
 
 def compare(said, labelled):

@@ -2,8 +2,8 @@
 
 Pictures are made for five sets of fixed prompts with fixed seeds: in English, the same in Portuguese, things in styles that training
 never showed them in, scenes of two things, and pairs that training never showed. For each set the judge's accuracy on true pictures of
-the same scenes, and on those after a trip through the autoencoder, are the ceilings. Each share has its bootstrap interval. The Fréchet
-distance to true pictures stands beside that of true ones to each other. Writes `evaluation.json` and a sheet of each set.
+the same scenes, and on those after a trip through the autoencoder, are the ceilings. Each share has its 95% interval. The Fréchet distance
+to true pictures stands beside that of true ones to each other. Writes `evaluation.json` and a sheet of each set.
 """
 
 import json
@@ -13,11 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 import typer
 from diffusers import StableDiffusionPipeline
-from scipy.stats import bootstrap
 
 from pocket.reports.results import write_results
 from pocket.ruler import judge as judging
@@ -28,6 +26,7 @@ from pocket.stages.config import CONFIGS
 from pocket.stages.settings import digest
 from pocket.world.scene import draw
 from sdlab.assets import ASSETS
+from sdlab.display.intervals import share
 from sdlab.scratch.judge import frechet_distance
 from sdlab.study.judge import WEIGHTS
 from sdlab.system.device import pick
@@ -42,9 +41,9 @@ SETS = {  # name → (prompts, seed of the first picture's noise); the first two
 
 
 def interval(right):
-    """The 95% bootstrap interval of a share, from hits (n,)."""
-    found = bootstrap((right.numpy(),), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(0))
-    return [float(found.confidence_interval.low), float(found.confidence_interval.high)]
+    """The 95% interval of a share by Wilson (1927), from hits (n,)."""
+    found = share(right.numpy())
+    return [found.low, found.high]
 
 
 @torch.no_grad()
@@ -125,7 +124,7 @@ def main(
                 "true": frechet_distance(others, true["features"]),
             }
         contact_sheet(pictures[:100], 10).save(folder / f"{name.lower().replace(' ', '-')}.png")
-        print(name, {head: f"{share:.0%}" for head, share in sets[name]["accuracy"].items()}, flush=True)
+        print(name, {head: f"{right:.0%}" for head, right in sets[name]["accuracy"].items()}, flush=True)
     results = {
         "judge": digest(judging.find_folder(config, folder) / WEIGHTS),
         "steps": steps, "guidance": guidance, "side": config.shown, "sets": sets,

@@ -44,8 +44,8 @@ agrees with a person on {agreement} of two hundred pictures (`python -m pocket.r
 |---|---|---|---|---|---|
 {rows}
 
-In brackets: the 95% bootstrap interval over the prompts. Where a scene holds two things, both must be right. "Unseen style" is a thing in a
-style that training never showed it in, "unseen pair" two things that it never showed together.
+In brackets: the 95% interval over the prompts, by Wilson (1927). Where a scene holds two things, both must be right. "Unseen style" is a
+thing in a style that training never showed it in, "unseen pair" two things that it never showed together.
 
 No model can do better than its ruler and its autoencoder. This is what the judge finds right in true pictures of the same scenes, after
 a trip through the autoencoder and as they are:

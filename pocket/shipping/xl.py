@@ -34,7 +34,7 @@ sdlab.generate((base, refiner), prompt, steps={steps}, guidance={guidance}).imag
 NUMBERS = """
 ## Numbers
 {prompts} fixed prompts of each kind, {steps} steps in all, guidance {guidance} (`python -m pocket.reports.xl --config {config}`).
-Accuracy is the judge's; in brackets its 95% bootstrap interval. *Fréchet* is the distance in the judge's
+Accuracy is the judge's; in brackets its 95% interval, by Wilson (1927). *Fréchet* is the distance in the judge's
 features of quarters at full size to true pictures of the same prompts. *Fine error* is how far the power of waves shorter than four
 pixels is off, in decimal logarithms: 0.3 is a factor of two.
 

@@ -45,31 +45,26 @@ def draw_in_parts(base, refiner, recipes, keep_latents=False, on_step=None):
     Raises:
         MemoryError: not even one image fits.
     """
-    from accelerate.utils import find_executable_batch_size
+    from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
     images, parts = [], []
     size = 1 if base.device.type == "mps" else len(recipes)
-
-    def halve():
-        nonlocal size
-        size //= 2
-        return size
-
-    @find_executable_batch_size(starting_batch_size=size, reduce_batch_size_fn=halve)
-    def draw(batch):
-        while len(images) < len(recipes):
-            latents = []
-            part = recipes[len(images) : len(images) + batch]
-            images.extend(_draw(base, refiner, part, latents if keep_latents else None, on_step))
+    while len(images) < len(recipes):
+        latents = []
+        try:
+            drawn = _draw(base, refiner, recipes[len(images) : len(images) + size], latents if keep_latents else None, on_step)
+        except RuntimeError as error:
+            if not should_reduce_batch_size(error):
+                raise
+            if size == 1:
+                side = f"{recipes[0].width}×{recipes[0].height}"
+                raise MemoryError(f"one picture of {side} does not fit into the memory of {base.device}: draw a smaller one") from error
+            size //= 2
+        else:
+            images.extend(drawn)
             parts.append(latents)
-
-    try:
-        draw()
-    except RuntimeError as error:
-        if "No executable batch size" not in str(error):
-            raise
-        size = f"{recipes[0].width}×{recipes[0].height}"
-        raise MemoryError(f"one picture of {size} does not fit into the memory of {base.device}: draw a smaller one") from error
+            continue
+        clear_device_cache(garbage_collection=True)  # not where the error is caught, for it still holds what filled the memory
     return images, [torch.cat(step) for step in zip(*parts, strict=True)]
 
 
