@@ -1,15 +1,15 @@
 """The public names, and where each lives: `sdlab` loads a name from its room when it is first used."""
 
+from .display.animation import animate as animate
 from .display.bars import time_bars as time_bars
 from .display.curves import curve as curve
+from .display.grids import grid as grid
+from .display.grids import tiles as tiles
 from .display.knobs import knob_grid as knob_grid
-from .display.plots import animate as animate
-from .display.plots import film_strip as film_strip
-from .display.plots import grid as grid
-from .display.plots import preview as preview
-from .display.plots import show as show
-from .display.plots import tiles as tiles
-from .display.plots import use_style as use_style
+from .display.showing import film_strip as film_strip
+from .display.showing import preview as preview
+from .display.showing import show as show
+from .display.style import use_style as use_style
 from .display.widgets.comparing import compare as compare
 from .display.widgets.panel import panel as panel
 from .display.widgets.scrubbing import scrub as scrub

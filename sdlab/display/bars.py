@@ -5,7 +5,8 @@ import numpy as np
 
 from sdlab.display.described import Described
 from sdlab.display.intervals import mean as estimate
-from sdlab.display.plots import INK, STYLE, contrast
+from sdlab.display.showing import contrast
+from sdlab.display.style import INK, STYLE
 from sdlab.pipes.generation import Generation
 from sdlab.system.calls import brief, check_call
 

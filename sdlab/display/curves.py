@@ -5,7 +5,7 @@ import numpy as np
 
 from sdlab.display.described import Described
 from sdlab.display.intervals import bands
-from sdlab.display.plots import STYLE
+from sdlab.display.style import STYLE
 from sdlab.system.calls import brief, check_call
 
 COLOURS = STYLE["axes.prop_cycle"].by_key()["color"]  # by value: "C0" would be looked up when the figure is drawn, in another style

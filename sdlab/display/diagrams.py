@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from sdlab.display.described import Described
-from sdlab.display.plots import CELL, FAINT, INK, STYLE
+from sdlab.display.style import CELL, FAINT, INK, STYLE
 
 
 def levels(traced, title=None):

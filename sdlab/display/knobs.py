@@ -5,7 +5,9 @@ import textwrap
 import numpy as np
 from PIL import Image
 
-from sdlab.display.plots import FAINT, INK, differing, lay_out
+from sdlab.display.grids import lay_out
+from sdlab.display.showing import differing
+from sdlab.display.style import FAINT, INK
 from sdlab.pipes.generation import Generation
 from sdlab.system.calls import brief, check_call
 

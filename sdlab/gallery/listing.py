@@ -132,7 +132,7 @@ class Gallery:
         Raises:
             ValueError: no pictures, or too many for one sheet.
         """
-        from sdlab.display import plots
+        from sdlab.display import grids, showing
 
         if not 1 <= len(self) <= LARGEST_SHEET:
             remedy = "save some first, or filter less" if not len(self) else f"show a part, such as gallery[-{LARGEST_SHEET}:].show()"
@@ -140,9 +140,9 @@ class Gallery:
         images = [picture.image.convert("RGB") for picture in self]
         for image in images:
             image.thumbnail((LARGEST_THUMBNAIL, LARGEST_THUMBNAIL))
-        titles = plots.contrast([picture.recipe for picture in self])
+        titles = showing.contrast([picture.recipe for picture in self])
         names = [textwrap.fill(picture.file.name, 26) for picture in self]
-        return plots.grid(images, [title or name for title, name in zip(titles, names, strict=True)], title=title)
+        return grids.grid(images, [title or name for title, name in zip(titles, names, strict=True)], title=title)
 
     def __repr__(self):
         size = f"{len(self)} picture{'' if len(self) == 1 else 's'}" + (f", {len(self.skipped)} skipped" if self.skipped else "")

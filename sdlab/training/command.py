@@ -14,7 +14,7 @@ import torch
 import typer
 from safetensors.torch import save_file
 
-from sdlab.display.plots import tiles
+from sdlab.display.grids import tiles
 from sdlab.scratch import ddpm, drawings, folder, sampling
 from sdlab.scratch.muon import Muon, groups
 from sdlab.scratch.unet import UNet

@@ -11,7 +11,8 @@ import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from sdlab.display.described import Described
-from sdlab.display.plots import STYLE, tile_pixels
+from sdlab.display.grids import tile_pixels
+from sdlab.display.style import STYLE
 from sdlab.system.calls import brief, check_call
 from sdlab.system.device import synchronize
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import sdlab
-from sdlab.display import plots
+from sdlab.display import grids
 from sdlab.scratch import ddpm
 from sdlab.training import watch as watching
 from sdlab.training.watch import History
@@ -95,11 +95,11 @@ def test_a_figure_without_samples():
 
 def test_tiles_keep_pixels_and_put_white_between():
     x = torch.stack([torch.full((3, 2, 2), -1.0), torch.full((3, 2, 2), 0.0), torch.full((3, 2, 2), 5.0)])
-    sheet = plots.tile_pixels(x, columns=2)
+    sheet = grids.tile_pixels(x, columns=2)
     assert sheet.shape == (5, 5, 3)
     assert (sheet[:2, :2] == 0).all() and (sheet[:2, 3:] == 128).all() and (sheet[3:, :2] == 255).all()
     assert (sheet[2] == 255).all() and (sheet[3:, 3:] == 255).all()
-    assert plots.tile_pixels(x[:, :1], columns=3).shape == (2, 8, 3)  # grey ones become colour
+    assert grids.tile_pixels(x[:, :1], columns=3).shape == (2, 8, 3)  # grey ones become colour
     assert sdlab.tiles(x, columns=2, width=50).size == (50, 50)
 
 

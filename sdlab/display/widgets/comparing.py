@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from traitlets import Float
 
-from sdlab.display.plots import ONE_LINE, contrast
+from sdlab.display.showing import ONE_LINE, contrast
 from sdlab.display.widgets.look import LOOK, picture_url
 from sdlab.display.widgets.shown import OWN_KEYS, Shown
 from sdlab.pipes.generation import Generation

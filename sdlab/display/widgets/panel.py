@@ -5,7 +5,7 @@ import threading
 
 from traitlets import Any, Bool, Int, List, Unicode
 
-from sdlab.display import plots
+from sdlab.display import showing
 from sdlab.display.widgets.drawing import Drawing, Stopped
 from sdlab.display.widgets.look import LOOK, picture_url
 from sdlab.display.widgets.panel_page import CSS, RENDER
@@ -155,14 +155,14 @@ class Panel(Shown):
         self.generations.append(run)
         small = run.image.copy()
         small.thumbnail((THUMBNAIL, THUMBNAIL))
-        self.made = [*self.made, (picture_url(small, side=THUMBNAIL), f"{run.recipe.prompt}; {plots.caption(run)}")]
+        self.made = [*self.made, (picture_url(small, side=THUMBNAIL), f"{run.recipe.prompt}; {showing.caption(run)}")]
         self._show(len(self.generations) - 1)
 
     def _show(self, index):
         run = self.generations[index]
         self.alt = run.recipe.prompt
         self.pictures = [picture_url(image) for image in run.images]
-        self.caption, self.shown = f"{run.recipe.prompt} · {plots.caption(run)}", index
+        self.caption, self.shown = f"{run.recipe.prompt} · {showing.caption(run)}", index
 
     def _fail(self, error):
         """Say in the panel what is wrong; `failure` keeps the exception for those who want to see it all."""

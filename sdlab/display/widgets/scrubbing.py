@@ -6,7 +6,7 @@ import numpy as np
 from traitlets import Int
 
 from sdlab.display.knobs import every_image
-from sdlab.display.plots import ONE_LINE, caption, check_film, contrast
+from sdlab.display.showing import ONE_LINE, caption, check_film, contrast
 from sdlab.display.widgets.look import LOOK, picture_url
 from sdlab.display.widgets.shown import OWN_KEYS, Shown
 from sdlab.pipes.generation import Generation, decode, split_pair

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 import sdlab
-from sdlab.display import diagrams, plots
+from sdlab.display import diagrams, showing
 from sdlab.study import anatomy
 
 
@@ -99,7 +99,7 @@ def test_a_preview_shows_every_so_many_steps(pipe, recipe, monkeypatch):
             seen.append(image.size)
 
     monkeypatch.setattr("IPython.display.display", lambda *_, **__: Handle())
-    sdlab.generate(pipe, recipe.but(steps=6), progress=False, on_step=plots.preview(pipe, every=2))
+    sdlab.generate(pipe, recipe.but(steps=6), progress=False, on_step=showing.preview(pipe, every=2))
     assert len(seen) == 3
     assert seen[0][0] >= 128
 
