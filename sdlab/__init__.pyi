@@ -1,5 +1,6 @@
 """The public names, and where each lives: `sdlab` loads a name from its room when it is first used."""
 
+from .claims import claim as claim
 from .display.animation import animate as animate
 from .display.bars import time_bars as time_bars
 from .display.curves import curve as curve
