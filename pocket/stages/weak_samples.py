@@ -5,10 +5,11 @@ shipped U-Net is made weak: asked for nothing at all, asked for five things at o
 true pictures are dissolved: noised by three fifths or more, and painted again by the U-Net that is told nothing. Their colours and poses
 are still those of the thing, its shape is gone, which is how a model's failures look.
 Samples of one or two steps are not among them: in many of those a person still sees the thing. And true pictures that the model painted
-over a little, so that not everything with a model's brushwork is "none". Writes uint8 pictures (n, 64, 64, 3) and a sheet of each kind.
+over a little, so that not everything with a model's brushwork is "none". Writes uint8 pictures (n, side, side, 3) and a sheet of each kind.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,10 +19,10 @@ import typer
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 
 from pocket.ruler.first_judge import mix_for_judge
-from pocket.ruler.pictures import contact_sheet, draw_shown, sample
+from pocket.ruler.pictures import contact_sheet, draw_true, sample
 from pocket.stages.config import CONFIGS
 from pocket.world.captions import say_plainly
-from pocket.world.scene import Inventor
+from pocket.world.scene import Inventor, draw
 from sdlab.assets import ASSETS
 from sdlab.system.device import pick
 
@@ -132,7 +133,8 @@ def paint_over(config, kind, count, texts, strengths, guidance, seed=0):
     """True pictures that the shipped model painted over, asked for `texts`, at each strength in turn: (count, 3, side, side) in −1…1."""
     pipe, scenes = StableDiffusionImg2ImgPipeline.from_pipe(_shipped()), scenes_of(config, kind, count)
     pipe.set_progress_bar_config(disable=True)
-    true = draw_shown(config, scenes, seed).add(1).div(2)
+    side = pipe.unet.config.sample_size * pipe.vae_scale_factor  # as the shipped model draws, whatever its autoencoder's factor
+    true = draw_true(scenes, side, seed, partial(draw, grain=side // config.side)).add(1).div(2)
     parts = [
         pipe(
             texts[start : start + 16], image=true[start : start + 16], strength=strengths[start // 16 % len(strengths)],
