@@ -41,7 +41,7 @@ test: $(VENV)/ready ## everything CI runs: lint, contracts, all tests, every not
 	@$(VENV)/bin/lint-imports --no-logo
 	@$(RUN) -m pytest --numprocesses 2 --durations 10
 	@$(RUN) -m docs.tools.derive --solutions build/solutions
-	@SDLAB_STRICT=1 SDLAB_CLAIMS=$(wildcard $(CURDIR)/notebooks/results/claims.json) $(RUN) -m pytest --nbmake --nbmake-timeout=900 --durations 10 build/solutions
+	@SDLAB_STRICT=1 SDLAB_CLAIMS=$(wildcard $(CURDIR)/sdlab/assets/results/claims.json) $(RUN) -m pytest --nbmake --nbmake-timeout=900 --durations 10 build/solutions
 
 test-browser: $(VENV)/ready ## the widgets in a real JupyterLab; needs Chromium (make test runs these too, where there is one)
 	@$(RUN) -m pytest tests/browser -rs

@@ -8,6 +8,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from sdlab.system.calls import brief, check_call
 
@@ -72,3 +73,27 @@ def claim(says, held, measured, source=None):
             f"{says!r} {VERDICTS[held]} ({measured}) but by {table} it {VERDICTS[known[says]]}: gather the claims again"
         )
     return stated
+
+
+@check_call("show_table(rows)")
+def show_table(rows):
+    """The table of claims, each with its verdict, its numbers, and a link to where it was measured.
+
+    Args:
+        rows: as `docs.tools.claims` gathers them: dictionaries of "notebook", "heading", "says", "held", "measured" and "source".
+
+    Returns:
+        `IPython.display.HTML`.
+    """
+    from IPython.display import HTML
+
+    body = "".join(
+        f"<tr><td>{html.escape(row['says'])}</td><td>{html.escape(row['source'] or '—')}</td>"
+        f'<td style="color:{COLOURS[row["held"]]};white-space:nowrap">{MARKS[row["held"]]} {VERDICTS[row["held"]]}</td>'
+        f"<td>{html.escape(row['measured'])}</td>"
+        f'<td><a href="{row["notebook"]}.ipynb#{quote(row["heading"].replace(" ", "-"))}">{row["notebook"][:2]}</a></td></tr>'
+        for row in rows
+    )
+    head = "".join(f"<th>{name}</th>" for name in ("claim", "made by", "verdict", "measured", "notebook"))
+    left = "<style>.sdlab-claims th, .sdlab-claims td { text-align: left !important; }</style>"  # notebooks set tables to the right
+    return HTML(f'{left}<table class="sdlab-claims"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')

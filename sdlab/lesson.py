@@ -1,9 +1,13 @@
-"""Exercises: a block of checks that says kindly what is still missing."""
+"""What lessons stand on: exercises that check themselves, and the kept results of runs that take longer than a lesson."""
 
+import json
 import os
 from contextlib import contextmanager
 
+from sdlab.assets import ASSETS
 from sdlab.system.calls import brief, check_call
+
+RESULTS = ASSETS / "results"
 
 
 @check_call("sdlab.exercise('Another seed')")
@@ -28,3 +32,20 @@ def exercise(title):
         print(f"✗ {title}: not yet. {reason[:1].upper()}{reason[1:]}")
     else:
         print(f"✓ {title}: well done")
+
+
+@check_call('read_results("02")')
+def read_results(lesson):
+    """The kept results of a lesson's long run, as its program wrote them; the lesson names the command, and runs a slice of it itself.
+
+    Args:
+        lesson: its number as text, such as "02".
+
+    Raises:
+        FileNotFoundError: nothing is kept for it.
+    """
+    file = RESULTS / f"{lesson}.json"
+    if not file.exists():
+        kept = ", ".join(sorted(path.stem for path in RESULTS.glob("*.json"))) or "none"
+        raise FileNotFoundError(f"there are no results of lesson {lesson!r}: kept are those of {kept}")
+    return json.loads(file.read_text(encoding="utf-8"))

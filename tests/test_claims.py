@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 import sdlab
 from docs.tools import claims
 from docs.tools.derive import SCRIPTS
-from sdlab.claims import MIME
+from sdlab.claims import MIME, show_table
 
 
 @pytest.mark.parametrize(("held", "verdict"), [(True, "held here"), (False, "did not hold here"), (None, "held in part")])
@@ -51,6 +51,12 @@ def test_claims_are_gathered_from_outputs_with_the_heading_above_them():
         {"notebook": "99_test", "heading": "One", "says": "first", "held": True, "measured": "1", "source": None},
         {"notebook": "99_test", "heading": "Two", "says": "second", "held": None, "measured": "2", "source": "B8"},
     ]
+
+
+def test_the_table_links_each_claim_to_its_heading():
+    row = {"notebook": "03_steps", "heading": "Time & steps", "says": "a < b", "held": False, "measured": "2", "source": None}
+    shown = show_table([row]).data
+    assert 'href="03_steps.ipynb#Time-%26-steps"' in shown and "a &lt; b" in shown and "✗ did not hold here" in shown
 
 
 @pytest.mark.parametrize("script", sorted(SCRIPTS.glob("[0-9]*.py")), ids=lambda p: p.stem)

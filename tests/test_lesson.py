@@ -1,6 +1,7 @@
 import pytest
 
 import sdlab
+from sdlab import lesson
 
 
 def test_a_right_answer_is_praised(capsys):
@@ -22,3 +23,11 @@ def test_strictly_a_wrong_answer_is_an_error(monkeypatch):
     monkeypatch.setenv("SDLAB_STRICT", "1")
     with pytest.raises(AssertionError, match="two"), sdlab.exercise("Adding"):
         assert 1 + 1 == 3, "one and one is two"
+
+
+def test_kept_results_are_read_and_missing_ones_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(lesson, "RESULTS", tmp_path)
+    (tmp_path / "02.json").write_text('{"shares": [0.5]}', encoding="utf-8")
+    assert lesson.read_results("02") == {"shares": [0.5]}
+    with pytest.raises(FileNotFoundError, match="no results of lesson '03': kept are those of 02"):
+        lesson.read_results("03")

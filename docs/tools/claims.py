@@ -1,7 +1,7 @@
 """Gather what the lessons measured into the table of notebook 17: `python -m docs.tools.claims`.
 
 Every `sdlab.claim(…)` leaves its verdict and its numbers among the outputs of its cell. Taken from the pages that `make course` wrote; with
-names of notebooks, from those alone, which are executed for it, and the others' rows stay. Writes `notebooks/results/claims.json`.
+names of notebooks, from those alone, which are executed for it, and the others' rows stay. Writes `sdlab/assets/results/claims.json`.
 """
 
 import ast
@@ -13,11 +13,12 @@ from typing import Annotated
 import nbformat
 import typer
 
-from docs.tools.derive import NOTEBOOKS, SCRIPTS, derive
+from docs.tools.derive import SCRIPTS, derive
 from docs.tools.publish import OUT, execute
 from sdlab.claims import MIME
+from sdlab.lesson import RESULTS
 
-TABLE = NOTEBOOKS / "results" / "claims.json"
+TABLE = RESULTS / "claims.json"
 
 
 def gather(notebook, stem):

@@ -51,6 +51,11 @@ def execute(notebook, folder):
     ExecutePreprocessor(timeout=900, kernel_name="python3", store_widget_state=False).preprocess(notebook, {"metadata": {"path": folder}})
 
 
+def link_pages(body):
+    """A page whose links to other notebooks lead to their pages."""
+    return re.sub(r'(href="\d\d_\w+)\.ipynb', r"\1.html", body)
+
+
 def _page(title, body, crumbs):
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -89,6 +94,7 @@ def main():
         execute(notebook, OUT)
         seconds = time.monotonic() - start
         body, _ = exporter.from_notebook_node(notebook)
+        body = link_pages(body)
         crumbs = '<a href="index.html">Stable Diffusion Lab</a>'
         if position + 1 < len(scripts):
             following = scripts[position + 1]

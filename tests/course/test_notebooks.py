@@ -109,7 +109,7 @@ def test_the_address_stands_in_pyproject_and_nowhere_else(pyproject, named, tmp_
 
 
 def test_students_see_lessons_only():
-    assert {p.name for p in NOTEBOOKS.iterdir() if not p.name.startswith(".")} - {"outputs", "results"} == {
+    assert {p.name for p in NOTEBOOKS.iterdir() if not p.name.startswith(".")} - {"outputs"} == {
         "scripts",
         *(f"{p.stem}.ipynb" for p in ALL),
     }
