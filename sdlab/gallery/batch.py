@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from sdlab.gallery.files import check_writable, replace_file
 from sdlab.gallery.messages import as_path, cause_and_remedy
 from sdlab.gallery.saving import DEVICES, NOT_ON_WINDOWS, encode_image, versions, without_paths, write
+from sdlab.gallery.sources import keep_sources
 from sdlab.pipes.generation import as_recipe, generate, prepare, split_pair
 from sdlab.system.calls import brief, check_call
 
@@ -65,6 +66,8 @@ def save_batch(pipe, recipes, to="outputs", *, progress=True):
     told = {"made": now.isoformat(timespec="seconds"), "versions": versions(), "pictures": entries}
     record = _begin_record(folder, f"batch-{stamp}", _encode(told))
     pictures = {}
+    for recipe in recipes.values():
+        keep_sources(recipe, folder)
     for name, recipe in tqdm(recipes.items(), unit="recipe", desc="batch", leave=False, disable=not progress):
         made = generate(pipe, recipe, progress=False)
         entries[name] |= {"model_hash": made.model_hash, "device": made.device, "dtype": made.dtype, "seconds": round(made.seconds, 3)}

@@ -15,6 +15,7 @@ from sdlab.gallery.keys import digest_pixels
 from sdlab.gallery.messages import as_path
 from sdlab.gallery.reading import open_with_story
 from sdlab.gallery.saving import encode_image, slug
+from sdlab.gallery.sources import keep_sources
 from sdlab.pipes.generation import Generation
 from sdlab.system.calls import brief
 
@@ -76,4 +77,5 @@ class Cache:
             OSError: it cannot be written; no half file is left.
         """
         content = encode_image(generation, 0, key=key, pixels=digest_pixels(generation.image), seconds=generation.seconds)
+        keep_sources(generation.recipe, self.folder)
         replace_file(self.file(key, generation.recipe), content)

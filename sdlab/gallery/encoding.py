@@ -92,7 +92,8 @@ def parameters_text(recipe, model_hash, size):
     lines = [recipe.prompt] + ([f"Negative prompt: {recipe.negative_prompt}"] if recipe.negative_prompt else [])
     settings = {
         "Steps": recipe.steps, "Sampler": recipe.sampler, "CFG scale": recipe.guidance, "Seed": recipe.seed,
-        "Size": f"{size[0]}x{size[1]}", "Model hash": model_hash, "Model": recipe.model, "Version": f"sdlab {__version__}",
+        "Size": f"{size[0]}x{size[1]}", "Denoising strength": recipe.strength,
+        "Model hash": model_hash, "Model": recipe.model, "Version": f"sdlab {__version__}",
     }  # fmt: skip
     line = ", ".join(f"{key}: {_quote(value)}" for key, value in settings.items() if value not in (None, ""))
     return "\n".join([*lines, line]).encode("utf-8", "replace").decode()  # half a character, from a text cut in two, fits no file

@@ -6,6 +6,7 @@ from PIL import Image, UnidentifiedImageError
 
 from sdlab.gallery.encoding import find_iptc, find_story
 from sdlab.gallery.messages import as_path
+from sdlab.gallery.sources import find_sources
 from sdlab.pipes.recipe import Recipe
 from sdlab.system.calls import brief, check_call
 
@@ -59,7 +60,7 @@ def open_with_story(file):
         story = json.loads(story)
         if not isinstance(story, dict) or not isinstance(story.get("recipe"), dict):
             raise ValueError("there is none in its story")
-        return picture, Recipe.from_dict(story["recipe"]), story
+        return picture, find_sources(Recipe.from_dict(story["recipe"]), file.parent), story
     except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"the recipe in {brief(file)} is broken ({error}): make the picture again from a recipe you know") from error
 

@@ -22,6 +22,7 @@ from sdlab import __version__
 from sdlab.gallery.encoding import OTHER_SUFFIXES, WRITERS, encode, iptc_fields, parameters_text
 from sdlab.gallery.files import beside, make_folder
 from sdlab.gallery.messages import as_path, cause_and_remedy
+from sdlab.gallery.sources import keep_sources
 from sdlab.pipes.generation import Generation
 from sdlab.pipes.models import MODELS, is_hub_id
 from sdlab.pipes.recipe import Recipe
@@ -66,6 +67,8 @@ def save(*generations, to=None):
             name = stem or f"{slug(generation.recipe.prompt)}-{generation.recipe.seed + index}"
             pictures.append((name, encode_image(generation, index, suffix)))
     make_folder(folder)
+    for generation in generations:
+        keep_sources(generation.recipe, folder)
     return [write(content, folder, name, suffix) for name, content in pictures]
 
 

@@ -3,8 +3,10 @@
 from contextlib import contextmanager
 
 import torch
+from PIL import Image
 
 from sdlab.pipes import samplers
+from sdlab.pipes.tasks import picture_arguments
 
 
 @contextmanager
@@ -88,10 +90,11 @@ def _draw(base, refiner, recipes, latents, on_step):
         "num_inference_steps": shared.steps, "guidance_scale": shared.guidance, "callback_on_step_end": listen,
         "generator": [torch.Generator("cpu").manual_seed(recipe.seed) for recipe in recipes],
     }  # fmt: skip
-    size = {"width": shared.width, "height": shared.height}
+    more = picture_arguments(shared)
     if refiner is None:
-        return base(**common, **size).images
-    half_done = base(**common, **size, denoising_end=shared.handover, output_type="latent").images
+        images = base(**common, **more).images
+        return [paste_back(image, more["image"], more["mask_image"]) for image in images] if shared.mask is not None else images
+    half_done = base(**common, **more, denoising_end=shared.handover, output_type="latent").images
     return refiner(image=half_done, **common, denoising_start=shared.handover).images
 
 
@@ -104,3 +107,8 @@ def _words(recipes):
         return {"prompt": prompt, "negative_prompt": negative, "num_images_per_prompt": len(recipes)}
     prompts, negatives = map(list, zip(*texts, strict=True))
     return {"prompt": prompts, "negative_prompt": negatives if negatives[0] else None}
+
+
+def paste_back(drawn, image, mask):
+    """The drawn picture inside the mask, and the image itself outside: the autoencoder changes every pixel a little, also out there."""
+    return Image.composite(drawn, image, mask)

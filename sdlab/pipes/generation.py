@@ -9,10 +9,12 @@ import torch
 from sdlab.pipes import models, samplers
 from sdlab.pipes.drawing import draw_in_parts, set_up
 from sdlab.pipes.recipe import Recipe
+from sdlab.pipes.tasks import check_task, pipeline_for
 from sdlab.system import device as devices
 from sdlab.system.calls import brief, check_call
 
 HANDOVER = 0.8  # the share of the noise that a base removes before its refiner takes over (Podell et al. 2023, section 2.5)
+STRENGTH = 0.6  # of an image without a mask: enough for another style, and the layout stays
 
 # One picture at a time: while it is made, its pipeline carries the recipe's sampler, and that must not meet another thread's picture.
 _AT_WORK = threading.RLock()
@@ -66,7 +68,16 @@ def complete(pipe, recipe, refiner=None):
         model=models.name_of(pipe),
         refiner=models.name_of(refiner) if refiner else None,
         handover=(recipe.handover or HANDOVER) if refiner else None,
+        strength=_settle(recipe.image, recipe.strength, 1.0 if recipe.mask else STRENGTH),
+        sketch_scale=_settle(recipe.sketch, recipe.sketch_scale, 1.0),
+        sketch_start=_settle(recipe.sketch, recipe.sketch_start, 0.0),
+        sketch_end=_settle(recipe.sketch, recipe.sketch_end, 1.0),
     )
+
+
+def _settle(picture, value, default):
+    """What a recipe says of a picture, or the default; None where there is no picture."""
+    return None if picture is None else default if value is None else value
 
 
 @check_call("sdlab.generate(pipe, 'a lion on the beach', seed=3) or sdlab.generate(pipe, recipe)")
@@ -74,8 +85,9 @@ def generate(pipe, recipe, *, progress=True, keep_latents=False, on_step=None, *
     """Make the pictures of a recipe. While one thread makes pictures, others wait for their turn.
 
     Args:
-        pipe: a text-to-image pipeline, as `load` gives it; or a pair of an SDXL base and its refiner, which takes over at the recipe's
-            `handover`. Its scheduler and progress bar are put back afterwards.
+        pipe: a pipeline, as `load` gives it; or a pair of an SDXL base and its refiner, which takes over at the recipe's `handover`. Its
+            scheduler and progress bar are put back afterwards. An image or a mask is drawn by diffusers' own pipeline for them, made of
+            the parts of this one, so that no weight is in memory twice. A sketch needs a ControlNet's.
         recipe: what to make; a text is the prompt of one.
         progress: show a progress bar.
         keep_latents: keep the latents of every step, on the CPU.
@@ -140,12 +152,13 @@ def prepare(base, recipe, refiner=None):
             raise ValueError(f"{name} is longer than {room} tokens, so that {brief(cut)} would be cut off: shorten it by those words")
     recipe = complete(base, recipe, refiner)
     samplers.make(recipe.sampler, base.scheduler.config)
+    check_task(base, recipe, refiner)
     return recipe
 
 
 def _draw_and_measure(base, refiner, recipes, progress, keep_latents=False, on_step=None):
     """The images, the latents of every step, and what drawing them cost, as a Generation's arguments."""
-    device = base.device
+    device, base = base.device, pipeline_for(base, recipes[0])
     with _AT_WORK, set_up(base, recipes[0], progress), set_up(refiner, recipes[0], progress):
         devices.reset_peak(device)
         devices.synchronize(device)
@@ -169,10 +182,6 @@ def split_pair(pipe):
     if len(pair) != 2 or not all(hasattr(part, "unet") or part is None for part in pair) or pair[0] is None:
         raise TypeError(f"pipe is {brief(pipe)}: the pipeline comes first, as in sdlab.generate(sdlab.load(), recipe)")
     base, refiner = pair
-    if hasattr(base, "controlnet"):
-        raise TypeError("this pipeline wants a sketch: call it as diffusers does, pipe(prompt, image=sketch), or give one of text to image")
-    if getattr(base, "text_encoder", None) is None:
-        raise TypeError("this pipeline is a refiner: it goes on with what its base began, so give both, as in (base, refiner)")
     if refiner is not None and not (hasattr(refiner, "text_encoder_2") and hasattr(base, "text_encoder_2")):
         raise TypeError(f"{models.name_of(refiner)!r} cannot refine {models.name_of(base)!r}: give an SDXL base and its refiner")
     return base, refiner

@@ -221,9 +221,9 @@ def test_wrong_calls_are_told_in_one_sentence(pipe, call, said):
 
 
 def test_pipelines_that_want_more_than_a_text_say_so(pipe, pair):
-    with pytest.raises(TypeError, match=r"this pipeline is a refiner: it goes on with what its base began, so give both"):
+    with pytest.raises(TypeError, match=r"this pipeline is a refiner: give its base too, as in \(base, refiner\), or a picture to refine"):
         sdlab.generate(pair[1], "a lion")
-    with pytest.raises(TypeError, match=r"this pipeline wants a sketch: call it as diffusers does"):
+    with pytest.raises(TypeError, match=r"this pipeline follows a sketch, and the recipe has none: give sketch="):
         sdlab.generate(sdlab.load("pocket-scribble", device="cpu", base=pipe), "a lion")
 
 
