@@ -22,6 +22,7 @@ from .gallery.saving import save as save
 from .lesson import exercise as exercise
 from .pipes.generation import Generation as Generation
 from .pipes.generation import generate as generate
+from .pipes.hosted import generate_hosted as generate_hosted
 from .pipes.loading import load as load
 from .pipes.models import MODELS as MODELS
 from .pipes.models import list_models as list_models

@@ -2,8 +2,9 @@
 
 import os
 
-from sdlab.gallery.reading import read
+from sdlab.gallery.reading import unpack
 from sdlab.pipes.generation import generate
+from sdlab.pipes.hosted import HOSTED
 from sdlab.pipes.loading import load
 from sdlab.pipes.models import MODELS, is_hub_id
 from sdlab.system.calls import brief, check_call
@@ -32,7 +33,10 @@ def reproduce(pipe=None, file=None, *, download=False):
     pipe, file = _in_order(pipe, file)
     if not isinstance(download, bool):
         raise TypeError(f"download is {brief(download)}: it must be True or False")
-    recipe = read(file)
+    recipe, story = unpack(file)
+    if pipe is None and str(story.get("device", "")).startswith(HOSTED):
+        asked = f"sdlab.generate_hosted(sdlab.read({brief(file)}), model={brief(recipe.model)})"
+        raise ValueError(f"{brief(file)} was drawn by a hosted service, which alone can draw it again, and only perhaps: {asked} asks it")
     return generate(pipe if pipe is not None else _load_drawer(recipe, file, download), recipe, progress=False)
 
 
