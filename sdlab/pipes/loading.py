@@ -7,13 +7,14 @@ from pathlib import Path
 import torch
 
 from sdlab.pipes.hub import explain
-from sdlab.pipes.models import MODELS, SKETCH, TEXT, look_up, name_of
+from sdlab.pipes.memory import check_memory, place
+from sdlab.pipes.models import MODELS, SKETCH, TEXT, look_up, name_of, native_side
 from sdlab.system import device as devices
 from sdlab.system.calls import brief, check_call
 
 
 @check_call("sdlab.load('pocket')")
-def load(name=None, device=None, dtype=None, *, base=None, local_files_only=False):
+def load(name=None, device=None, dtype=None, *, base=None, memory="auto", local_files_only=False):
     """Load a model as a stock diffusers pipeline.
 
     Args:
@@ -23,6 +24,8 @@ def load(name=None, device=None, dtype=None, *, base=None, local_files_only=Fals
         dtype: a torch dtype; default: what the device likes.
         base: a loaded pipeline to share parts with, for a model that stands on another: the pocket model for its ControlNet, the
             XL for its refiner. Default: it is loaded as well.
+        memory: how it is laid out (`sdlab.pipes.memory.PLANS`): "auto" takes the fastest plan that fits into the device's memory, and
+            says which, where that is not "full"; "full", "half", "tiling", "offload", "sequential" and "slicing" force one.
         local_files_only: never ask the network; a model not on this machine is then an error at once.
 
     Returns:
@@ -30,7 +33,7 @@ def load(name=None, device=None, dtype=None, *, base=None, local_files_only=Fals
 
     Raises:
         TypeError: an argument of the wrong kind.
-        ValueError: there is no such model; or `SDLAB_MODEL` is of another kind; or `base` is another model's.
+        ValueError: there is no such model, or no such memory plan; or `SDLAB_MODEL` is of another kind; or `base` is another model's.
         OSError: weights are missing, damaged, or cannot be fetched.
     """
     asked, name = name, name or os.environ.get("SDLAB_MODEL") or "pocket"
@@ -44,9 +47,10 @@ def load(name=None, device=None, dtype=None, *, base=None, local_files_only=Fals
     if dtype is not None and not isinstance(dtype, torch.dtype):
         raise TypeError(f"dtype is {brief(dtype)}: it must be one of torch's, such as torch.float16")
     _check_base(name, model, base)
+    check_memory(memory)
     target = devices.pick(device)
     dtype = dtype or devices.default_dtype(target)
-    lender = base or (model.base and load(model.base, target, dtype, local_files_only=local_files_only))
+    lender = base or (model.base and load(model.base, target, dtype, memory=memory, local_files_only=local_files_only))
     hub = {"revision": model.commit, "variant": model.variant} if model.commit else {}
     settings = {
         "dtype": choose_dtypes(target, dtype), "use_safetensors": True, "local_files_only": local_files_only or not model.commit,
@@ -59,7 +63,7 @@ def load(name=None, device=None, dtype=None, *, base=None, local_files_only=Fals
         raise OSError(explain(str(name), model, error)) from error
     if target.type == "mps" and dtype != torch.float32:
         settle_dtypes(pipe)
-    return pipe.to(target)
+    return place(pipe, target, native_side(pipe), memory)
 
 
 def choose_dtypes(device, dtype):

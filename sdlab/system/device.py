@@ -69,6 +69,16 @@ def peak_memory(device):
     return _peak_of_this_process()
 
 
+def free_memory(device):
+    """Bytes that a program can still take on the device: of a Mac, what the system recommends for its GPU less what is in use."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "mps":
+        return max(0, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    return psutil.virtual_memory().available
+
+
 def _peak_of_this_process():
     """The most memory that this process ever held, in bytes; each system tells it in a way of its own."""
     now = psutil.Process().memory_info()
