@@ -112,7 +112,7 @@ def test_bad_arguments_get_one_sentence_and_leave_nothing(tmp_path, arguments, m
 def test_a_folder_that_is_a_file_is_told(tmp_path):
     (tmp_path / "out").write_text("in the way", encoding="utf-8")
     code, said = run(*LION, "--folder", tmp_path / "out")
-    assert code == 2 and "cannot be made" in said
+    assert code == 1 and "cannot be made" in said
 
 
 def test_help_comes_without_the_heavy_libraries():

@@ -1,15 +1,11 @@
-"""The command line: `python -m sdlab COMMAND`. What a command needs is imported when it runs, so that its help comes at once."""
+"""A sweep from the command line, also by several processes that `accelerate launch` starts."""
 
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Stable Diffusion Lab on the command line.", no_args_is_help=True, add_completion=False)
-
-
-@app.callback()
-def choose():
-    """With this, typer keeps the name of a command even where there is only one."""
+from sdlab.cli import app
+from sdlab.cli.telling import told
 
 
 @app.command()
@@ -32,6 +28,9 @@ def sweep(
 
     Run it again after an interruption, and it goes on. `accelerate launch --multi_gpu --num_processes 2 -m sdlab sweep …` shares the
     pictures between two processes, on two GPUs or on a CPU.
+
+    \b
+    sdlab sweep --prompt "a lion on the beach, cartoon" --guidance 2,5,7.5 --seed 1,2,3
     """
     whole, real, name = (int, "whole numbers"), (float, "numbers"), (str.strip, "names")
     asked = {
@@ -49,13 +48,11 @@ def _draw(knobs, model, refiner, folder, batch):
     from sdlab.study.sweep import sweep
 
     state, device = join_processes()
-    try:
+    with told("What is finished is kept; the same command goes on."):
         base = load(model, device)
         pair = (base, load(refiner, device, base=base)) if refiner else base
         runs = sweep(pair, knobs["prompt"][0], gallery=folder, batch=batch, **knobs)
         drawn = draw_shared(runs, state)
-    except (TypeError, ValueError, OSError, MemoryError) as error:
-        raise typer.BadParameter(str(error)) from error
     who = f"process {state.process_index + 1} of {state.num_processes} " if state.num_processes > 1 else ""
     typer.echo(f"{who}made {drawn} of {runs.pictures} pictures in {folder}")
     state.destroy_process_group()
