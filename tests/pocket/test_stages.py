@@ -369,7 +369,8 @@ def test_an_interval_holds_the_share_and_narrows():
     (low, high), (low_many, high_many) = interval(few), interval(many)
     assert low < 0.75 < high
     assert low < low_many < 0.75 < high_many < high
-    assert interval(torch.ones(10)) == [1.0, 1.0]
+    low, high = interval(torch.ones(10))
+    assert 0.6 < low < 0.8 and high == 1.0  # ten of ten do not prove that it is always so
 
 
 def test_captions_are_in_the_languages_asked_for():
