@@ -39,7 +39,7 @@ def generate_hosted(recipe, *, model=MODEL, provider="auto", timeout=120, patien
         ingredients: of the recipe, as for `generate`.
 
     Returns:
-        A `Generation`, whose recipe names the model and whose device is "hosted by " and the provider.
+        A `Generation`, whose recipe names the model and whose device is "hosted by " and the provider, or the address.
 
     Raises:
         TypeError: an argument of the wrong kind.
@@ -61,7 +61,9 @@ def generate_hosted(recipe, *, model=MODEL, provider="auto", timeout=120, patien
         pictures.append(_ask_patiently(one, model, provider, timeout, patience))
     width, height = pictures[0].size
     drawn = recipe.but(model=_name(model), width=width, height=height) if not (width % 8 or height % 8) else recipe.but(model=_name(model))
-    return Generation(drawn, pictures, time.perf_counter() - start, f"{HOSTED}{provider}", "unknown", 0, "")
+    return Generation(
+        drawn, pictures, time.perf_counter() - start, f"{HOSTED}{_name(model) if _is_address(model) else provider}", "unknown", 0, ""
+    )
 
 
 def _name(model):

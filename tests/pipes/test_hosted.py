@@ -82,10 +82,10 @@ def test_a_recipe_is_drawn_and_its_file_says_by_whom(service, tmp_path):
     assert service.asked[0]["parameters"] | {"seed": 0} == {
         "negative_prompt": "blurry", "num_inference_steps": 7, "guidance_scale": 4.0, "width": 64, "height": 64, "seed": 0,
     }  # fmt: skip
-    assert run.device == "hosted by auto" and run.recipe.model == "127.0.0.1" and len(run.images) == 2
+    assert run.device == "hosted by 127.0.0.1" and run.recipe.model == "127.0.0.1" and len(run.images) == 2
     [file, _] = sdlab.save(run, tmp_path)
     assert sdlab.read(file).prompt == "a lion on the beach"
-    assert "hosted by auto" in Image.open(file).text["sdlab"]
+    assert "hosted by 127.0.0.1" in Image.open(file).text["sdlab"]
     with pytest.raises(ValueError, match="was drawn by a hosted service, which alone can draw it again"):
         sdlab.reproduce(file)
 
