@@ -32,6 +32,7 @@ def test_a_little_guidance_buys_most_of_the_accuracy_and_costs_most_of_the_varie
         start, little, much = (measured[name][key].mean() for name in ("guidance 1", "guidance 3", "guidance 15"))
         assert abs(little - start) > 0.5 * abs(much - start)
     assert _more(measured, "guidance 3", "guidance 1", "all three").low > 0
+    assert _more(measured, "guidance 1", "true pictures", "variety").low > 0
 
 
 def test_without_guidance_it_is_the_thing_that_is_missed_and_at_15_all_is_worse(measured):
@@ -82,3 +83,5 @@ def test_no_repair_has_clearly_more_right_than_the_plain_scale_that_clips_as_muc
     for name in REPAIRS:
         rival = min(plain, key=lambda entry: abs(entry["clipping"].mean() - measured[name]["clipping"].mean()))
         assert not difference(measured[name]["all three"], rival["all three"]).low > 0
+        if name == "in an interval":
+            assert difference(measured[name]["variety"], rival["variety"]).low > 0
