@@ -219,6 +219,8 @@ arrays = {
 for entry in arrays.values():
     entry["all three"] = entry["object"] * entry["style"] * entry["background"]
 true = arrays.pop("true pictures")
+
+# %%
 plain = {  # guidance scale → the numbers of its pictures, (prompts, 2)
     measured[name]["setting"]["guidance_scale"]: entry
     for name, entry in arrays.items()
@@ -372,7 +374,7 @@ for name, model in sdlab.MODELS.items():
 # Guidance repairs what the conditional guess lacks. The captions that SD 1.5 was trained with came
 # from the web and often say little about their picture, so its conditional guess follows a prompt
 # loosely, and it needs more help. The captions of the pocket model say exactly what is in the
-# picture. SD-Turbo was trained to copy a guided teacher; guidance is built into its weights, and
+# picture. SD-Turbo was trained to copy a guided teacher (Sauer et al. 2023); guidance is built into its weights, and
 # it is used without.
 #
 # ## Why it burns
@@ -423,9 +425,8 @@ print(
 # the standard deviation $\sigma$ of the conditional one, and then mixes the result with the
 # unchanged prediction. With $\hat v^w$ guided, $\hat v(c)$ conditional and $\varphi$ between 0 and
 # 1 (0.7 in the paper):
-# $$\hat v = \varphi\, \frac{\sigma(\hat v(c))}{\sigma(\hat v^w)}\, \hat v^w
-#   + (1 - \varphi)\, \hat v^w.$$
-# Every pipeline of `diffusers` has it as the argument `guidance_rescale`.
+# $$\hat v = \varphi\, \frac{\sigma(\hat v(c))}{\sigma(\hat v^w)}\, \hat v^w + (1 - \varphi)\, \hat v^w.$$
+# The pipeline that we have loaded knows it as the argument `guidance_rescale`.
 #
 # **A guidance interval** (Kynkäänniemi et al. 2024) looks at *when*. Guidance is used at the middle
 # noise levels only; before and after, the conditional guess is used alone. It also saves time,
@@ -435,7 +436,7 @@ print(
 # of the two guesses is split into a part parallel to the conditional guess and a part at a right
 # angle to it. The parallel part makes the guess larger as a whole: more contrast, more colour. It
 # is left out. Two further changes: a difference that is too long is cut to a maximal length, and a
-# share of the previous difference is subtracted (a negative *momentum*).
+# share of the earlier differences is subtracted (a negative *momentum*).
 #
 # > **Predict.** All three are used at guidance 15. Which one will bring the clipping down most, and
 # > which one will keep most pictures right?
@@ -461,8 +462,8 @@ guiders = {
 #   less than ours. If it began at the unconditional guess, as the guider does by default, then the
 #   parallel part would be missing in the conditional guess too.
 # - The longest difference that is allowed depends on how many numbers the latents have. The
-#   default of `diffusers` is 15, which suits the 65,536 numbers of SDXL. Our latents have fewer, so
-#   the same length per number is less. With 15 hardly anything would ever be cut here.
+#   default of `diffusers` is 15. We take it as meant for the 65,536 numbers of SDXL's latents, and
+#   keep the same root mean square per number.
 
 
 # %%
@@ -480,6 +481,7 @@ def draw(name, prompts, seeds):
     return decode(pipe, last)
 
 
+# %%
 remedies = ["rescaled", "in an interval", "projected"]
 words = [one.prompt for one in asked]
 rows = {name: draw(name, words[:6], range(6)) for name in ("guidance 15", *remedies)}
@@ -530,22 +532,23 @@ for name in remedies:
 
 
 # %%
-def place(entry):
+def position(entry):
     """Where an entry stands: clipping (points above true pictures) and share of all three."""
     clipped = 100 * (entry["clipping"] - true["clipping"]).mean()
     return clipped, intervals.share(entry["all three"])
 
 
+line_x, line_y = zip(*((x, y.value) for x, y in map(position, plain.values())))
+
+# %%
 figure, axis = plt.subplots(figsize=(6.5, 3.6), layout="constrained", FigureClass=Described)
-line_x, line_y = zip(*((x, y.value) for x, y in map(place, plain.values())))
 axis.plot(line_x, line_y, marker="o", label="plain guidance")
 for scale, x, y in zip(plain, line_x, line_y):
     axis.annotate(f"{scale:g}", (x, y), (0, -13), textcoords="offset points", ha="center")
 for marker, name in zip("s^D", remedies):
-    x, y = place(arrays[name])
-    axis.errorbar(
-        x, y.value, [[y.value - y.low], [y.high - y.value]], fmt=marker, label=f"15, {name}"
-    )
+    x, y = position(arrays[name])
+    ends = [[y.value - y.low], [y.high - y.value]]
+    axis.errorbar(x, y.value, ends, fmt=marker, label=f"15, {name}")
 axis.margins(y=0.12)
 axis.set(xlabel="clipping, points above true pictures", ylabel="all three right")
 axis.legend(frameon=False)
