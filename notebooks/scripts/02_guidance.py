@@ -374,8 +374,8 @@ for name, model in sdlab.MODELS.items():
 # Guidance repairs what the conditional guess lacks. The captions that SD 1.5 was trained with came
 # from the web and often say little about their picture, so its conditional guess follows a prompt
 # loosely, and it needs more help. The captions of the pocket model say exactly what is in the
-# picture. SD-Turbo was trained to copy a guided teacher (Sauer et al. 2023); guidance is built into its weights, and
-# it is used without.
+# picture. SD-Turbo was trained to copy a guided teacher (Sauer et al. 2023); guidance is built into
+# its weights, and it is used without.
 #
 # ## Why it burns
 #
