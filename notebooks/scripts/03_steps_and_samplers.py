@@ -266,13 +266,13 @@ for i in (1, 2):
 
 # %% tags=["stub"]
 def ddim_step(x, x0, abar, abar_next):
-    """Latents x at a level, the guess x0, and both levels' ᾱ → the latents at the next level."""
+    """Latents x, the guess x0, and ᾱ of both levels → the latents at the next level."""
     return x  # find the noise first, then mix again
 
 
 # %% tags=["solution"]
 def ddim_step(x, x0, abar, abar_next):
-    """Latents x at a level, the guess x0, and both levels' ᾱ → the latents at the next level."""
+    """Latents x, the guess x0, and ᾱ of both levels → the latents at the next level."""
     eps = (x - abar**0.5 * x0) / (1 - abar) ** 0.5
     return abar_next**0.5 * x0 + (1 - abar_next) ** 0.5 * eps
 
@@ -280,9 +280,9 @@ def ddim_step(x, x0, abar, abar_next):
 # %%
 with sdlab.exercise("One step by hand"):
     latents, level, output = noted[calls + 1]  # the second call for the lion
-    x, theirs = latents.double(), step(latents, level, output)
-    x0, after = theirs.pred_original_sample.double(), level.cpu() - 1000 // 25
-    abar, abar_next = (ddim.alphas_cumprod[t].double().item() for t in (level.cpu(), after))
+    theirs, level = step(latents, level, output), int(level)
+    x, x0 = (z.cpu().double() for z in (latents, theirs.pred_original_sample))
+    abar, abar_next = (float(ddim.alphas_cumprod[t]) for t in (level, level - 1000 // 25))
     mine = ddim_step(x, x0, abar, abar_next)
     assert mine is not None, "the function should return the next latents"
     assert not torch.equal(mine, x), "the latents have not changed: what is the noise in x?"
@@ -292,8 +292,10 @@ with sdlab.exercise("One step by hand"):
     assert torch.allclose(ddim_step(x, x0, abar, abar), x, atol=1e-4), (
         "a step to the same level should change nothing: solve the first equation for the noise"
     )
-    apart = (mine - theirs.prev_sample.double()).abs().max().item()
-    assert apart < 1e-2, f"diffusers' latents are up to {apart:.2f} away from yours"
+    apart = (mine - theirs.prev_sample.cpu().double()).abs().max()
+    assert apart < 1e-2, (
+        f"diffusers' latents are up to {apart:.2f} away: check the two roots for the next level"
+    )
 
 # %% [markdown]
 # ## A step is a straight piece of a curve
@@ -314,7 +316,7 @@ with sdlab.exercise("One step by hand"):
 # | Heun (Karras 2022) | tries the step, looks there again, goes in the mean of both directions | 2 |
 # | DPM++ 2M (Lu 2022) | bends the step, as the last two guesses suggest | 2 |
 # | UniPC (Zhao 2023) | the same, and corrects the last step with the new guess | 2, corrected |
-# | PNDM (Liu 2022) | takes the mean direction of the last four guesses | up to 4 |
+# | PNDM (Liu 2022) | extrapolates the direction from the last four | up to 4 |
 # | Euler a | takes out more noise than needed, and adds fresh noise | 1, random |
 #
 # The *order* says how fast the error falls: with order $p$, half the step length leaves $1/2^p$ of
