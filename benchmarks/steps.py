@@ -7,6 +7,7 @@ An evaluation is one call of the U-Net, which with guidance looks at a picture t
 the file has of the same model and settings are not measured again.
 """
 
+import hashlib
 import json
 from itertools import product
 from pathlib import Path
@@ -144,8 +145,10 @@ def main(
         known = settings | distances(pipe, longest)
         write(file, known)
     guidance, asked = models.recommend(pipe)[1], judge.known_prompts()[:prompts]
-    found = {"guidance of prompts": guidance, "prompts": [one.prompt for one in asked], "accuracy": accuracy(pipe, guidance, asked)}
-    write(file, known | found)
+    write(file, known | {
+        "judge": hashlib.sha256((judge.FOLDER / judge.WEIGHTS).read_bytes()).hexdigest()[:10], "guidance of prompts": guidance,
+        "prompts": [one.prompt for one in asked], "accuracy": accuracy(pipe, guidance, asked),
+    })  # fmt: skip
 
 
 def write(file, results):
