@@ -562,7 +562,7 @@ for few, many in ((10, 20), (20, 50)):
           f"from {100 * more.low:.0f} to {100 * more.high:.0f}")  # fmt: skip
 
 # %% [markdown]
-# DDIM, Euler a and DPM++ 2M draw nearly as many right pictures with 5 evaluations as with 20,
+# DDIM, Euler a and DPM++ 2M draw about as many right pictures with 5 evaluations as with 20,
 # although the latents of these pictures are still far from exact. The samplers that shoot past the
 # picture with 5 evaluations, Heun, PNDM and DPM++ 2M with Karras' spacing, pay for it here too.
 # With 20, all samplers are about equally right, the random one included. DDIM gains nothing that
@@ -650,7 +650,7 @@ for row in record["distances"]:
 # | claim | verdict |
 # |---|---|
 # | time is linear in the steps | **right**: a straight line explains nearly everything |
-# | returns diminish at 40–50 steps | **too late** for this model: the judge sees no gain after 10–20 |
+# | returns diminish at 40–50 steps | **too late** for this model: the judge sees no gain beyond 20, with most samplers none beyond 10 |
 # | more steps, better quality | **only at first**; an ancestral sampler draws another picture instead |
 #
 # Two limits of what we found: the exact latents are the exact solution *for this network*, not a
