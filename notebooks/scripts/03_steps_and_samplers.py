@@ -224,8 +224,9 @@ sdlab.grid(strips, titles + [None] * len(shown), **look)
 #
 # The composition is the brightness on a coarse grid of 8 × 8 fields. The colour is the two colour
 # channels on the same grid. The detail is what the brightness has beyond the coarse grid. For
-# each, we measure how far the guess is from the last one, and divide by the contrast (the standard
-# deviation) that it has in the last one. 1 means: as wrong as a picture that is even.
+# each part we take the *correlation* of a guess with the last guess: 1 means that it has the same
+# pattern, 0 that the patterns have nothing to do with each other. How strong a pattern is does not
+# count.
 
 
 # %%
@@ -234,42 +235,50 @@ def parts(picture):
     bright, *channels = picture.convert("YCbCr").split()
     coarse = bright.resize((8, 8), Image.BOX)
     colour = np.stack([np.asarray(c.resize((8, 8), Image.BOX), float) for c in channels])
+    colour -= colour.mean((1, 2), keepdims=True)
     smooth = np.asarray(coarse.resize(bright.size, Image.BICUBIC), float)
     return np.asarray(coarse, float), colour, np.asarray(bright, float) - smooth
 
 
-def way_left(film):
-    """How far the parts of every guess still are from those of the last: (3, steps)."""
+def agreement(film):
+    """The correlation of every guess's parts with those of the last guess: (3, steps)."""
     split = [parts(picture) for picture in film]
     pairs = [zip(one, split[-1]) for one in split]
-    gaps = [[np.square(p - q).mean() ** 0.5 / q.std() for p, q in pair] for pair in pairs]
-    return np.transpose(gaps)
+    return np.transpose(
+        [[np.corrcoef(p.flat, q.flat)[0, 1] for p, q in pair] for pair in pairs]
+    )
 
 
-left = np.array([way_left(film) for prompt in films for film in zip(*prompt)])
-left.shape  # pictures, parts, steps
+agree = np.array([agreement(film) for prompt in films for film in zip(*prompt)])
+agree.shape  # pictures, parts, steps
 
 # %%
 names = ["composition", "colour", "detail"]
-axes = {"xlabel": "step", "ylabel": "way left (in units of contrast)"}
-curves = {name: left[:, i] for i, name in enumerate(names)}
+axes = {"xlabel": "step", "ylabel": "correlation with the last guess"}
+curves = {name: agree[:, i] for i, name in enumerate(names)}
 sdlab.curve(range(1, calls + 1), curves, **axes)
 
 # %%
-settled = (left < 0.25).argmax(-1) + 1  # (pictures, 3): the first step below a quarter
+settled = (agree > 0.9).argmax(-1) + 1  # (pictures, 3): the first step with more than 0.9
 for name, steps in zip(names, settled.T):
-    print(f"below a quarter: {name:12s}at step {intervals.mean(steps)} of {calls}")
-for i in (1, 2):
-    later = intervals.difference(settled[:, i], settled[:, 0])
-    print(f"{names[i]} is {later} steps after the composition")
+    print(f"correlation above 0.9: {name:12s}at step {intervals.mean(steps)} of {calls}")
+for i in (0, 1):
+    sooner = intervals.difference(settled[:, 2], settled[:, i])
+    print(f"{names[i]} is decided {sooner} steps before the detail")
+early, late = ([parts(film[i][0])[0].std() for film in films] for i in (2, -1))
+print(
+    f"contrast of the composition at step 3: {np.divide(early, late).mean():.1f} of the last"
+)
 
 # %% [markdown]
-# The large areas come first, and the details come last: at high noise only large areas can be made
-# out, and the finer a thing is, the less noise hides it. (The guesses of the first steps are
-# blurred because they are a mean of everything that the picture could still become, notebook 10.)
-# The brightness and the colour of the large areas are decided at about the same time. Look at the
-# first steps of the curve and of the strip: what is decided first need not be right from the
-# beginning. Some of the bright and dark areas there do not stay.
+# The large areas come first, in brightness and in colour: already the first guess has much of
+# their pattern. The details come last. At high noise only large areas can be made out, and the
+# finer a thing is, the less noise hides it. (The first guesses are blurred because they are a mean
+# of everything that the picture could still become, notebook 10.)
+#
+# *Where* it is bright and dark is decided early, *how* bright and dark it is comes later. The last
+# line compares the strength: where it is far from 1, the early guess has the pattern with another
+# contrast than the finished picture. This too is a decision of the later steps.
 #
 # ## One step by hand
 #
@@ -385,8 +394,7 @@ trials = {
 }
 sheet = [run.image for i in range(3) for runs in trials.values() for run in runs[i : i + 1]]
 rows = [f"{budget} evaluations" for budget in budgets]
-titles = [sampler.replace(" Karras", "\nKarras") for sampler in menu] + [None] * 16
-sdlab.grid(sheet, titles, columns=8, cell=1.15, rows=rows)
+sdlab.grid(sheet, menu + [None] * 16, columns=8, cell=1.3, rows=rows)
 
 # %%
 lines = {(row["sampler"], row["budget"]): row for row in record["distances"]}
@@ -502,13 +510,13 @@ figure
 # diffusion model, draws in this way (notebook 10). The path is random. With more steps, does it
 # come to the exact picture too?
 #
-# > **Predict.** Draw the city with Euler and Euler a in 20, 40 and 80 steps. Which pictures will
+# > **Predict.** Draw the city with Euler and Euler a in 10, 20 and 40 steps. Which pictures will
 # > be alike?
 
 # %%
 walks = [sdlab.generate(pipe, city.but(sampler=sampler, steps=n), **quiet)
-         for sampler in ("Euler", "Euler a") for n in (20, 40, 80)]  # fmt: skip
-titles = [f"{n} steps" for n in (20, 40, 80)] + [None] * 3
+         for sampler in ("Euler", "Euler a") for n in (10, 20, 40)]  # fmt: skip
+titles = [f"{n} steps" for n in (10, 20, 40)] + [None] * 3
 sdlab.grid([run.image for run in walks], titles, columns=3, rows=["Euler", "Euler a"])
 
 # %%
