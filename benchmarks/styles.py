@@ -1,4 +1,4 @@
-"""What decides the style of a picture: the long measurements of notebook 04. `python -m benchmarks.styles`, 400 pictures.
+"""What decides the style of a picture: the long measurements of notebook 04. `python -m benchmarks.styles`, about 400 pictures.
 
 Each prompt names a thing, a place and a style of the pocket world, and has a partner with another style and one with another thing. It is
 changed in five ways: another prompt takes over after some steps; words are left out one by one; the vectors of its words are joined with
@@ -28,7 +28,7 @@ from sdlab.study import anatomy, judge, metrics
 FILE = Path(__file__).parent.parent / "notebooks" / "results" / "04.json"
 GALLERY = "outputs/styles"  # plain pictures are kept there, so that an interrupted run goes on
 STEPS = 25
-SWAPS = (10, 14, 17, 20, 22, 24)  # steps after which the other prompt takes over
+SWAPS = (12, 16, 19, 22, 24)  # steps after which the other prompt takes over
 APART = 3  # places in the list of styles from a style to its partner
 PLACES = ("beach", "snow", "garden", "space", "night", "sunset", "rain", "mountains")
 SMALL = ("a", "an", "the", "in", "on", "at", "with")  # words that mean nothing alone
@@ -76,6 +76,7 @@ def draw(pipe, vectors, seeds, guidance, after=None, at=None):
     """Pictures from vectors of prompts, which others may replace on the way: a list of PIL pictures.
 
     Args:
+        pipe: the pipeline.
         vectors: (n, 77, width), those of the first step.
         seeds: one for each picture.
         guidance: the scale.
@@ -119,7 +120,7 @@ def draw_plainly(pipe, texts, seeds):
 
 
 def swap(pipe, cases, guidance):
-    """For each case and each change of style, and of thing: what the pictures show whose prompt changes after 0, 10, … and all steps."""
+    """For each case and each change of style, and of thing: what the pictures show whose prompt changes after 0, 12, … and all steps."""
     tables = {}
     for kind, partner in (("style", (0, 1)), ("object", (1, 0))):
         rows = []
@@ -198,7 +199,7 @@ def join(pipe, words_of, ends_of):
 
 
 def mix(pipe, cases, guidance):
-    """For each case, both ways round: what a picture shows whose words come from one style's prompt, and whose end tokens from the other's."""
+    """For each case, both ways round: what is drawn from the words of one style's prompt and the end tokens of the other's."""
     rows = [(case, way) for case in cases for way in (1, -1)]
     texts = [(case.prompt(), case.prompt(0, 1))[::way] for case, way in rows]
     styles = [case.styles[::way] for case, way in rows]
@@ -210,20 +211,35 @@ def mix(pipe, cases, guidance):
 
 
 def word_otherwise(pipe, cases):
-    """For each case: what is drawn when its style is said last, first, before "of", twice, by a synonym; with another style; or not at all."""
+    """What is drawn when a case's style is said last, first, twice, by a synonym, with all words in reverse order, or not at all."""
     table = []
     for case in cases:
         subject, style = case.prompt().rsplit(", ", 1)
-        other = STYLES[case.styles[1]].words[0]
-        article = "an " if style[0] in "aeiou" else "a "
         texts = {
-            "last": f"{subject}, {style}", "first": f"{style}, {subject}", "of": f"{article}{style} of {subject}",
-            "twice": f"{style}, {subject}, {style}", "synonym": f"{subject}, {STYLES[case.styles[0]].words[1]}", "unsaid": subject,
-            "then another": f"{subject}, {style}, {other}", "another at the end": f"{style}, {subject}, {other}",
+            "last": f"{subject}, {style}", "first": f"{style}, {subject}", "twice": f"{style}, {subject}, {style}",
+            "synonym": f"{subject}, {STYLES[case.styles[0]].words[1]}",
+            "reversed": " ".join(reversed(f"{subject} {style}".split())), "unsaid": subject,
         }  # fmt: skip
-        seen = look(draw_plainly(pipe, list(texts.values()), [case.seed] * len(texts)), [case.styles] * len(texts))
+        seen = look(draw_plainly(pipe, list(texts.values()), [case.seed] * len(texts)))
         forms = {form: {"prompt": texts[form], **row} for form, row in zip(texts, seen, strict=True)}
-        table.append({"seed": case.seed, "thing": case.things[0], "wanted": case.styles, "forms": forms})
+        table.append({"seed": case.seed, "thing": case.things[0], "wanted": case.styles[0], "forms": forms})
+    return table
+
+
+def contradict(pipe, cases):
+    """What is drawn when a prompt names two styles, in either order: both after the subject, or one before and one after it."""
+    table = []
+    for case in cases:
+        for way in (1, -1):
+            subject = case.prompt().rsplit(", ", 1)[0]
+            one, other = (STYLES[style].words[0] for style in case.styles[::way])
+            texts = {"both after": f"{subject}, {one}, {other}", "before and after": f"{one}, {subject}, {other}"}
+            pair = case.styles[::way]
+            seen = look(draw_plainly(pipe, list(texts.values()), [case.seed] * 2), [pair] * 2)
+            table += [
+                {"form": form, "prompt": text, "seed": case.seed, "said": pair, **row}
+                for (form, text), row in zip(texts.items(), seen, strict=True)
+            ]
     return table
 
 
@@ -257,7 +273,7 @@ def rounded(values):
 
 
 def main(
-    prompts: Annotated[int, typer.Option(help="cases; each costs about 42 pictures, and 4 pairs for unseen styles")] = 8,
+    prompts: Annotated[int, typer.Option(help="cases; each costs about 50 pictures")] = 8,
     file: Annotated[Path, typer.Option(help="where the values are written")] = FILE,
 ):
     """Measure everything and write the file."""
@@ -271,7 +287,8 @@ def main(
     }  # fmt: skip
     for name, measure in {
         "swap": lambda: swap(pipe, cases, guidance), "drop": lambda: drop(pipe, cases), "mix": lambda: mix(pipe, cases, guidance),
-        "forms": lambda: word_otherwise(pipe, cases), "unseen": lambda: see_unseen(pipe, 4 * prompts),
+        "forms": lambda: word_otherwise(pipe, cases), "contradicted": lambda: contradict(pipe, cases),
+        "unseen": lambda: see_unseen(pipe, 4 * prompts),
     }.items():  # fmt: skip
         results[name] = measure()
         print(f"measured {name}", flush=True)
