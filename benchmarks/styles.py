@@ -199,14 +199,14 @@ def join(pipe, words_of, ends_of):
 
 
 def mix(pipe, cases, guidance):
-    """For each case, both ways round: what is drawn from the words of one style's prompt and the end tokens of the other's."""
-    rows = [(case, way) for case in cases for way in (1, -1)]
-    texts = [(case.prompt(), case.prompt(0, 1))[::way] for case, way in rows]
-    styles = [case.styles[::way] for case, way in rows]
-    pictures = draw(pipe, torch.stack([join(pipe, *both) for both in texts]), [case.seed for case, _ in rows], guidance)
+    """For each thing of each case, both ways round: what is drawn from the words of one style and the end tokens of the other."""
+    rows = [(case, thing, way) for case in cases for thing in (0, 1) for way in (1, -1)]
+    texts = [(case.prompt(thing, 0), case.prompt(thing, 1))[::way] for case, thing, way in rows]
+    styles = [case.styles[::way] for case, _, way in rows]
+    pictures = draw(pipe, torch.stack([join(pipe, *both) for both in texts]), [case.seed for case, *_ in rows], guidance)
     return [
         {"words of": both[0], "ends of": both[1], "seed": case.seed, "wanted": pair, **seen}
-        for (case, _), both, pair, seen in zip(rows, texts, styles, look(pictures, styles), strict=True)
+        for (case, *_), both, pair, seen in zip(rows, texts, styles, look(pictures, styles), strict=True)
     ]
 
 

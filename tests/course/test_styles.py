@@ -62,5 +62,5 @@ def test_the_file_holds_what_the_notebook_reads():
     assert record["swap"]["after"] == [0, *styles.SWAPS, record["settings"]["steps"]]
     for head in ("style", "object"):
         assert [len(row["pictures"]) for row in record["swap"][head]] == [points] * 2 * count
-    sizes = {"drop": count, "mix": 2 * count, "forms": count, "contradicted": 4 * count, "unseen": 4 * count}
+    sizes = {"drop": count, "mix": 4 * count, "forms": count, "contradicted": 4 * count, "unseen": 4 * count}
     assert {name: len(record[name]) for name in sizes} == sizes
