@@ -19,6 +19,7 @@
 
 # %%
 import json
+import textwrap
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -173,16 +174,18 @@ axis.bar(range(len(names)), moved, color=colours)
 axis.set_xticks(range(len(names)), names, rotation=30)
 axis.set_ylabel("moved by (grey levels)")
 if in_our_world:
-    answers = dict(zip(names, judge.answers(rest, "style")))
-    other = [name for name, answer in answers.items() if answer != "oil painting"]
-    print("the judge sees no oil painting without:", ", ".join(other) or "none of them")
+    answers = judge.answers(rest, "style")
+    right = sum(answer == "oil painting" for answer in answers)
+    print(f"with a word missing, {right} of {len(rest)} are an oil painting to the judge")
 
 # %% [markdown]
-# (The bars of the style's words are orange.) @@1
+# (The bars of the style's words are orange.) The answer to the prediction is: none of them. Whichever
+# word is missing, the picture stays nearly the same. Compare the bars with the distances above: what
+# one word changes is much less than what another seed does.
 #
-# Does that mean that the words with low bars do nothing? Leaving out *one* word cannot tell. Where
-# two words say the same, either of them can go, because the other is still there. So we turn the
-# experiment around: of the style's four words only one stays.
+# Does that mean that the words do nothing? Leaving out *one* word cannot tell. Where two words say
+# the same, either of them can go, because the other is still there. So we turn the experiment
+# around: of the style's four words only one stays.
 
 # %%
 alone = ["oil", "painting", "Van", "Gogh", ""]
@@ -194,7 +197,13 @@ titles = [f"{word or 'no style'}\n{answer}" for word, answer in zip(alone, seen)
 sdlab.grid(pictures, titles)
 
 # %% [markdown]
-# (Below each word stands what the judge sees.) @@2
+# (Below each word stands what the judge sees.) *Oil* alone is enough, and so is *Van*: that is why
+# each of them could be left out. *Painting* is not, for the captions also say *watercolor painting*.
+# Nor is *Gogh*. In the captions it always stood behind *Van*, which had said it all. And without a
+# style there is no oil painting: together the four words decide everything.
+#
+# **Leaving out one word finds the words that nothing replaces.** Keeping one word finds those that
+# are enough. You need both.
 #
 # One prompt proves little. The file has the same for eight others, one of each style.
 
@@ -212,12 +221,11 @@ for kind in ("thing", "place", "style", "small"):
     print(f"a {kind} word".ljust(20) + f"{moved!s:20s}{style!s:16s}{thing}")
 
 # %% [markdown]
-# (*Small* words are a, an, the, in, on, at and with.) Words of the thing and of the place move the
-# picture far, small words hardly. A word of the style moves it less, and there are two reasons.
-# Where a style has two words, such as *pencil sketch*, one of them is often enough. And another
-# place changes every pixel, while another style changes lines and colours: *moved far* and
-# *important* are not the same. The columns of the judge are fairer. Without a word of the thing the
-# object is lost in most pictures, and their style is not.
+# (*Small* words are a, an, the, in, on, at and with.) Here words of the thing and of the place
+# move the picture far, and small words hardly. These prompts are short, and no other word replaces a
+# *lion* or a *beach*. Without a word of the thing the judge finds the object in few pictures, and
+# their style in all. A word of the style moves the picture less: most of these styles have two
+# words, such as *pencil sketch*, and one of them is often enough.
 #
 # ## Attention maps, and how not to read them
 #
@@ -234,10 +242,23 @@ shown = ["mountain", "lake", "oil", "painting", "van"]
 diagrams.words(run.image, {word: maps[word] for word in shown})
 
 # %% [markdown]
-# Bright is much, dark is little. @@3
+# Bright is much, dark is little. One would like to say: *oil* is looked at in the sky, where the
+# brush strokes are longest, and *lake* in the mountains, strangely. But each map is coloured from its
+# own lowest value to its own highest. How much is behind the colours? Here is the share that falls
+# on the lower half of the picture. If a word were looked at everywhere alike, it would be 50%.
+
+# %%
+for word in shown:
+    lower = maps[word][maps[word].shape[0] // 2 :].sum() / maps[word].sum()
+    print(f"{word:10s}{lower:.0%} of its attention on the lower half")
+
+# %% [markdown]
+# All are near 50%, even for the lake, which lies in that half. So these words are looked at nearly
+# everywhere. For the style that is what we expected, for the lake it is not, and the colours of the
+# maps hid it in both cases.
 #
-# Each map is scaled by itself, so it says *where*, and not *how much*. For that we take the mean of
-# the attention over all layers, heads, steps and places of the picture.
+# And how much attention does a word get in all? For that we take the mean over all layers, heads,
+# steps and places of the picture.
 
 # %%
 with anatomy.watching(pipe.unet) as kept:
@@ -259,7 +280,7 @@ for kind, marker in kinds.items():
     share = [100 * word["attention"] for word in these]
     axis.scatter(share, [255 * word["moved"] for word in these], marker=marker, label=kind)
 axis.set(xlabel="attention that the word gets (%)", ylabel="moved without it (grey levels)")
-_ = axis.legend(frameon=False, title="a word of the")
+_ = axis.legend(frameon=False, title="kind of word")
 
 # %%
 for kind in kinds:
@@ -357,8 +378,8 @@ if in_our_world:
 # A prompt has a subject, a place and a style. Does it matter where the style stands, or that it is
 # said twice? And what if a second style contradicts it?
 #
-# > **Predict.** Which of these will be drawn as a watercolour: *watercolor, an astronaut in a
-# > garden, cartoon*, or *an astronaut in a garden, cartoon, watercolor*?
+# > **Predict.** *3d render, a pig on the beach, stencil linocut*, or *a pig on the beach, stencil
+# > linocut, 3d render*: which of the two will be a stencil, and which a 3d render?
 
 # %%
 forms = {
@@ -417,17 +438,23 @@ print(f"one style wins all four prompts in {always} of the pairs")
 # flat design, lose against those that change the whole picture. Look at one pair.
 
 # %%
-some = record["contradicted"][8:12]
+some = record["contradicted"][:4]
 prompts, seed = [row["prompt"] for row in some], some[0]["seed"]
 runs = sdlab.sweep(pipe, prompts, seed=[seed], progress=False)
 pictures = [run.image for run in runs]
 if in_our_world:
     now, then = judge.answers(pictures, "style"), [row["style"] for row in some]
     print(f"the judge now: {now}\nin the file:   {then}")
+firsts, others = zip(*((pictures[i], pictures[j]) for i in range(4) for j in range(i)))
+apart = intervals.mean(255 * metrics.distance(firsts, others))
+print(f"the four pictures are {apart} grey levels apart")
 sdlab.grid(pictures, [prompt.replace(", ", ",\n") for prompt in prompts], columns=4)
 
 # %% [markdown]
-# @@4
+# They are nearly the same picture, so the order of the words hardly matters to this model. And it is
+# a picture of both: the beach and the thick outlines are those of a stencil, and the pig has the
+# colours of a 3d render. The judge has to name one style. So the answer to the prediction is: both
+# prompts draw the same mixture.
 #
 # ## A style never seen with this thing
 #
@@ -445,7 +472,7 @@ some = unseen[::8]
 prompts = [one[kind]["prompt"] for kind in ("unseen", "seen") for one in some]
 recipes = [sdlab.Recipe(p, seed=one["seed"]) for p, one in zip(prompts, [*some, *some])]
 pictures = [sdlab.generate(pipe, recipe, progress=False).image for recipe in recipes]
-titles = [text.replace(", ", ",\n") for text in prompts]
+titles = [textwrap.fill(text, 24) for text in prompts]
 sdlab.grid(pictures, titles, columns=len(some), rows=["pair never seen", "pair seen"])
 
 # %%
@@ -529,8 +556,10 @@ for one, film, head in zip(tries, films, ("style", "style", "object")):
 
 # %% [markdown]
 # Read each row from left to right. At the left the second prompt had all the steps, at the right the
-# first one had. For a long way nothing happens: what was drawn in the first ten steps is simply
-# drawn over. @@5
+# first one had. What was drawn in the first ten steps is simply drawn over. Then come pictures of
+# both, and then the first prompt wins. The two upper rows do not turn at the same place. Pencil
+# strokes can be laid over a coloured picture nearly to the very end; to bring colours into a pencil
+# sketch takes more steps. In the third row there is a place where the thing is neither.
 #
 # The file has this for eight prompts of other things, places and styles, in both directions.
 
@@ -543,32 +572,40 @@ for head in ("style", "object"):
             for one in record["swap"][head]
         ])  # fmt: skip
     shows[head, "another"] = ~(shows[head, "the first prompt's"] | shows[head, name])
-lines = {name: shows[what, name] for what, name in shows if what == "style"}
 axes = {"xlabel": "steps before the prompt changes", "ylabel": "share of pictures"}
-sdlab.curve(after, lines, **axes, title="the style is")
+style = {whose: shows[what, whose] for what, whose in shows if what == "style"}
+sdlab.curve(after, style, **axes, title="the style is")
 
 # %%
-both = {head: shows[head, "the second prompt's"] for head in ("style", "object")}
-axes["ylabel"] = "share that shows the second prompt's"
-sdlab.curve(after, both, **axes)
+thing = {whose: shows[what, whose] for what, whose in shows if what == "object"}
+sdlab.curve(after, thing, **axes, title="the object is")
+
+# %% [markdown]
+# And the two side by side: how often does the *second* prompt get its style, and how often its
+# object?
 
 # %%
 pipe.scheduler.set_timesteps(25)
 noise = (1 - pipe.scheduler.alphas_cumprod[pipe.scheduler.timesteps.cpu()]).sqrt()
 print("steps  noise left  second style    second object   difference")
 for point, k in enumerate(after[1:-1], 1):
-    style, thing = (np.float64(both[head][:, point]) for head in ("style", "object"))
+    style, thing = (
+        np.float64(shows[head, "the second prompt's"][:, point])
+        for head in ("style", "object")
+    )
     cells = [f"{intervals.share(some)!s:16s}" for some in (style, thing)]
     print(f"{k:5d}  {noise[k]:10.2f}  {''.join(cells)}{intervals.difference(style, thing)}")
 
 # %% [markdown]
-# Half-way through the steps either prompt can still be exchanged: the second one wins in nearly all
-# pictures. Then the first one begins to stay. The object is decided first. When a few steps are
-# left, no prompt can change it any more, while some pictures still change their style, and in
-# between the difference is clear. That fits the noise: an object is large, and has to be there
-# before its surface is; a style such as *pencil sketch* is made of greys and fine strokes, which
-# are drawn when little noise is left. But it is a difference of a few steps, and both are
-# decided in the second half.
+# - Half-way through the steps nothing is decided: the second prompt wins in nearly all pictures.
+# - An object has to be started earlier than a style. With six steps left (after 19) hardly any picture
+#   takes over the second object, and clearly more take over the second style.
+# - In between, many pictures show neither object: the first is spoilt already, and the second is not
+#   finished. With styles this is rarer.
+#
+# That fits the noise. An object is large and has to be there before its surface is. A style such as
+# *pencil sketch* is made of greys and fine strokes, which are drawn when little noise is left. But it
+# is a difference of a few steps and not of early against late: both are decided in the second half.
 #
 # Do not carry this over to other models. Balaji et al. (2022, *eDiff-I*, arXiv:2211.01324) report of
 # large models that towards the end the prompt is almost ignored. Ours is small, its styles are
@@ -576,9 +613,10 @@ for point, k in enumerate(after[1:-1], 1):
 #
 # ### Exercise: the step of the decision (10 minutes)
 #
-# Where does a curve cross one half? Write `decided`. It gets the points of a curve that rises from 0
-# to 1, `steps` and `shares`, and returns the step at which the curve *first* reaches 0.5. Between
-# two points the curve is a straight line.
+# One number for a curve: where does it cross one half? Write `decided`. It gets the points of a curve
+# that rises from 0 to 1, `steps` and `shares`, and returns the step at which the curve *first*
+# reaches 0.5. Between two points the curve is a straight line. The check then applies it to the
+# curves above.
 
 
 # %% tags=["stub"]
@@ -617,39 +655,81 @@ with sdlab.exercise("The step of the decision"):
         "where a curve reaches one half more than once, the first time counts"
     )
     for head in ("style", "object"):
-        rows = shows[head, "the first prompt's"]
-        draws = np.random.default_rng(0).integers(len(rows), size=(1000, len(rows)))
-        low, high = np.quantile(
-            [decided(after, rows[d].mean(0)) for d in draws], (0.025, 0.975)
-        )
-        print(f"the first {head} stays from {decided(after, rows.mean(0)):.1f} steps on "
-              f"({low:.1f}–{high:.1f})")  # fmt: skip
+        for told, rows in {
+            "the second is lost": ~shows[head, "the second prompt's"],
+            "the first is safe": shows[head, "the first prompt's"],
+        }.items():
+            draws = np.random.default_rng(0).integers(len(rows), size=(1000, len(rows)))
+            ends = np.quantile(
+                [decided(after, rows[d].mean(0)) for d in draws], (0.025, 0.975)
+            )
+            value = decided(after, rows.mean(0))
+            print(f"{head}: {told} from {value:.1f} steps on ({ends[0]:.1f}–{ends[1]:.1f})")
 
 # %% [markdown]
-# (The interval is a bootstrap: the experiment is imagined a thousand times with rows that are drawn
-# from its own.)
+# (In brackets a bootstrap interval: the experiment is imagined a thousand times, with rows that are
+# drawn from its own.) The gap between *lost* and *safe* is where the pictures show neither.
 #
 # ## Exercise: half and half (20 minutes)
 #
-# Draw a picture that is half in one style and half in another, and let the judge check it. The judge
-# gives every style a probability. `lean` is the logarithm of the ratio of two of them: high for a
-# pure picture of the first style, low for one of the second. Yours should lie between the two.
+# Draw a picture that is half in one style and half in another. The judge will check it. It gives every
+# style a probability, from which we take two numbers. `between` says where a picture lies between two
+# pure ones: the logarithm of the ratio of the two probabilities, scaled so that the first style is 1
+# and the second 0. And `belief` is the sum of the two probabilities: is it one of these styles at all?
 
 
 # %%
-def lean(pictures, one, other):
-    """How much more the judge believes in one style than in another: log(p(one) / p(other))."""
+def chances(pictures, styles):
+    """The judge's probabilities of two styles: (n, 2)."""
     ruler = judge.shipped()
-    chances = judge.opinion(ruler, judge.to_tensor(pictures))["style"].log()
-    first, second = (ruler.classes["style"].index(style) for style in (one, other))
-    return (chances[:, first] - chances[:, second]).numpy()
+    found = judge.opinion(ruler, judge.to_tensor(pictures))["style"]
+    return found[:, [ruler.classes["style"].index(style) for style in styles]].numpy()
+
+
+def between(picture, pure, styles):
+    """Where a picture lies between two pure ones: 1 is the first style, 0 the second."""
+    found = np.log(chances([*pure, picture], styles).clip(1e-30))
+    high, low, own = found[:, 0] - found[:, 1]
+    return (own - low) / (high - low)
+
+
+def belief(picture, styles):
+    """How sure the judge is that a picture has one of two styles, from 0 to 1."""
+    return chances([picture], styles).sum()
 
 
 # %% [markdown]
-# `half` gets two prompts that differ in their style only, and a seed, and returns one picture. The
-# check draws three pairs of prompts. There are several ways: you have `embed`, `draw` and what you know about
-# contradictions and about steps. (The judge knows the pocket model's pictures only. With
-# another model, judge by eye.)
+# The first idea is the mean of the two prompts' vectors. We try it on three pairs of styles.
+
+# %%
+subjects = ["a lion on the beach", "a house in the snow", "a car in a garden"]
+pairs = [
+    ("oil painting", "pencil sketch"),
+    ("cartoon", "watercolor"),
+    ("pixel art", "stencil"),
+]
+prompts = [
+    [f"{subject}, {style}" for style in pair] for subject, pair in zip(subjects, pairs)
+]
+pures = [draw(embed(both), [seed] * 2) for seed, both in enumerate(prompts)]
+means = [draw(embed(both).mean(0)[None], [seed])[0] for seed, both in enumerate(prompts)]
+for pair, pure, mean in zip(pairs, pures, means):
+    told = f"between {between(mean, pure, pair):.2f}, belief {belief(mean, pair):.2f}"
+    print(f"{' and '.join(pair):32s}{told}")
+sheet = [
+    picture for pure, mean in zip(pures, means) for picture in (pure[0], mean, pure[1])
+]
+titles = ["first style", "mean of the vectors", "second style", *[None] * 6]
+sdlab.grid(sheet, titles, columns=3, cell=1.5)
+
+# %% [markdown]
+# By the first number this is half-way. By the second it is not a mixture: the judge sees mostly some
+# *third* style, and so does the eye. The mean of two vectors is another vector, and it need not mean
+# both. Always ask what else could give the number that you hoped for.
+#
+# Now do better. `half` gets two prompts that differ in their style only, and a seed, and returns one
+# picture. There are several ways: think of what you know about prompts that contradict themselves,
+# and of `swap`. (The judge knows the pocket model's pictures only. With another model, judge by eye.)
 
 
 # %% tags=["stub"]
@@ -675,47 +755,43 @@ def half(first, then, seed):
 
 
 # %%
-trials = [
-    ("a lion on the beach", "oil painting", "pencil sketch"),
-    ("a house in the snow", "cartoon", "watercolor"),
-    ("a car in a garden", "pixel art", "stencil"),
+yours = [half(*both, seed) for seed, both in enumerate(prompts)]
+places = [between(mine, pure, pair) for mine, pure, pair in zip(yours, pures, pairs)]
+beliefs = [belief(mine, pair) for mine, pair in zip(yours, pairs)]
+sheet = [
+    picture for pure, mine in zip(pures, yours) for picture in (pure[0], mine, pure[1])
 ]
-sheet, places = [], []
-for seed, (subject, one, other) in enumerate(trials):
-    first, then = f"{subject}, {one}", f"{subject}, {other}"
-    pure = draw(embed([first, then]), [seed] * 2)
-    sheet += [pure[0], half(first, then, seed), pure[1]]
-    high, own, low = lean(sheet[-3:], one, other)
-    places.append((own - low) / (high - low))
+sdlab.grid(
+    sheet, ["first style", "yours", "second style", *[None] * 6], columns=3, cell=1.5
+)
 
 # %%
 with sdlab.exercise("Half and half"):
-    told = ", ".join(f"{place:.2f}" for place in places)
-    print(f"from 0, the second style, to 1, the first one: {told}")
+    print("between:", np.round(places, 2), "belief:", np.round(beliefs, 2))
     assert max(places) < 0.9, "one of the pictures is as good as the first style alone"
     assert min(places) > 0.1, "one of the pictures is as good as the second style alone"
     assert 0.25 < np.mean(places) < 0.75, (
-        f"they lie between the styles, but at {np.mean(places):.2f} on average: aim at the middle"
+        f"they lie between the styles, at {np.mean(places):.2f} on average: aim at 0.25 to 0.75"
+    )
+    assert np.mean(beliefs) > 0.5, (
+        f"they lie in the middle, but the judge believes in neither style ({np.mean(beliefs):.2f} on "
+        "average): instead of the mean of vectors, let each style draw something"
     )
 
-# %%
-sdlab.grid(sheet, ["the first style", "yours", "the second style"] * len(trials), columns=3)
-
 # %% [markdown]
-# @@7
-#
 # ## What you learned
 #
 # - Another style changes how everything is drawn and leaves the scene where it is. A model knows a
 #   style by the words of its captions, and a style shows only in what is there.
 # - Leaving out one word at a time finds the words that nothing replaces. Words that stand in for
 #   each other look unimportant there, so keep one at a time as well.
-# - Attention maps are easy to over-read. Words that matter can get little attention, small words get
-#   more, and the end tokens carry the style too. Change something and look at the picture.
+# - Attention maps are easy to over-read: their colours are stretched, words that matter can get little
+#   attention, and the end tokens carry the style too. Change something and look at the picture.
 # - It made no difference where the style stands in the prompt. Of two styles the stronger one wins.
 # - The model can draw a thing in a style in which it never saw it.
-# - The first half of the steps decides neither object nor style. The object is decided first, the
-#   style a few steps later.
+# - The first half of the steps decides neither object nor style. An object has to be started a few
+#   steps earlier than a style.
+# - A number that lies in the middle is not yet a mixture. Ask a second question.
 #
 # ## Go further
 #
