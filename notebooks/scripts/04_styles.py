@@ -87,15 +87,15 @@ for name, both in ("another style", other_style), ("another seed", other_seed):
 
 # %% [markdown]
 # The distance is the root mean square difference of the pixels. Another style changes the picture
-# more than another seed does, and it changes another part of it. In all five pictures of a row
-# the sky is above, the mountains are in the middle and the lake is below; paper, colours and
-# lines are new. The seed moves the mountains and the clouds.
+# more than another seed does, and it changes something else. In all five pictures of a row the
+# sky is above, the mountains are in the middle and the lake is below; colours and lines are new.
+# The seed moves the mountains and the clouds.
 #
 # ### What the judge says
 #
 # By eye it is easy to be too kind. The course has a *judge*, a small network that was trained on
-# true pictures of the pocket model's world, and names the style of a picture (and its object and
-# place). It knows eight styles.
+# pictures of the pocket model's world. It names the style of a picture, and its object and place.
+# It knows eight styles.
 
 # %%
 if in_our_world:
@@ -105,9 +105,9 @@ if in_our_world:
         print(f"{style:22s}→ {', '.join(answers)}")
 
 # %% [markdown]
-# Two of our five styles have other names there, and this is no mistake. A model knows words only
-# from the captions of its training. In those of the pocket model these words were used for the
-# same pictures:
+# Three styles have the names that we gave them, and *japanese anime* is called *cartoon*. That is
+# no mistake. A model knows words only from the captions of its training, and in those of the
+# pocket model these words were used for the same pictures:
 #
 # | style | said in the captions as |
 # |---|---|
@@ -120,8 +120,9 @@ if in_our_world:
 # | pencil sketch | pencil sketch, pencil drawing, sketch, black and white pencil sketch |
 # | pixel art | pixel art, 8-bit pixel art, retro pixel art, video game pixel art |
 #
-# To this model a *photo* is a 3d render, because it never read the word with anything else. Here
-# are all eight, with an object in front.
+# To this model a *photo* is a 3d render, because it never read the word with anything else. And
+# yet the judge did not call the photorealistic landscapes 3d renders. To see why, we draw all
+# eight styles with an object in front.
 
 # %% tags=["cover"]
 eight = ["3d render", "flat design", "cartoon", "stencil"]
@@ -129,13 +130,17 @@ eight += ["oil painting", "watercolor", "pencil sketch", "pixel art"]
 lions = sdlab.sweep(
     pipe, [f"a lion on the beach, {style}" for style in eight], seed=[2], progress=False
 )
+if in_our_world:
+    print(
+        "the judge sees:", ", ".join(judge.answers([run.image for run in lions], "style"))
+    )
 sdlab.grid([run.image for run in lions], eight, columns=4)
 
 # %% [markdown]
-# Look at the first two. They differ in how the *lion* is shaded, and hardly in the beach: in the
-# pictures that the model learned from, the styles *3d render* and *flat design* differ in the
-# objects alone. That is why the landscape above, in which there is no object, gave the judge
-# nothing to tell a photorealistic picture by. **A style can only show in what is there to be drawn.**
+# Compare the first two. The *lion* is shaded in another way, and the beach is nearly the same. In
+# the pictures that the model learned from, the styles *3d render* and *flat design* differ in
+# their objects alone. The landscape has no object, so there is nothing to tell the two styles by,
+# and the judge has to guess. **A style shows only where there is something to draw in it.**
 #
 # ## Which words carry the style?
 #
@@ -179,12 +184,12 @@ if in_our_world:
     print(f"with a word missing, {right} of {len(rest)} are an oil painting to the judge")
 
 # %% [markdown]
-# (The bars of the style's words are orange.) The answer to the prediction is: none of them. Whichever
-# word is missing, the picture stays nearly the same. Compare the bars with the distances above: what
-# one word changes is much less than what another seed does.
+# (The bars of the style's words are orange.) The answer to the prediction is: none of them.
+# Whichever word is missing, the picture stays nearly the same. Compare the bars with the
+# distances above: what one word changes is much less than what another seed does.
 #
-# Does that mean that the words do nothing? Leaving out *one* word cannot tell. Where two words say
-# the same, either of them can go, because the other is still there. So we turn the experiment
+# Does that mean that the words do nothing? Leaving out *one* word cannot tell. Where two words
+# say the same, either of them can go, because the other is still there. So we turn the experiment
 # around: of the style's four words only one stays.
 
 # %%
@@ -197,13 +202,13 @@ titles = [f"{word or 'no style'}\n{answer}" for word, answer in zip(alone, seen)
 sdlab.grid(pictures, titles)
 
 # %% [markdown]
-# (Below each word stands what the judge sees.) *Oil* alone is enough, and so is *Van*: that is why
-# each of them could be left out. *Painting* is not, for the captions also say *watercolor painting*.
-# Nor is *Gogh*. In the captions it always stood behind *Van*, which had said it all. And without a
-# style there is no oil painting: together the four words decide everything.
+# (Below each word stands what the judge sees.) *Oil* alone is enough, and so is *Van*: that is
+# why each of them could be left out. *Painting* is not, for the captions also say *watercolor
+# painting*. Nor is *Gogh*. In the captions it always stood behind *Van*, which had said it all.
+# And without a style there is no oil painting: together the four words decide everything.
 #
-# **Leaving out one word finds the words that nothing replaces.** Keeping one word finds those that
-# are enough. You need both.
+# **Leaving out one word finds the words that nothing replaces.** Keeping one word finds those
+# that are enough. You need both.
 #
 # One prompt proves little. The file has the same for eight others, one of each style.
 
@@ -222,19 +227,19 @@ for kind in ("thing", "place", "style", "small"):
 
 # %% [markdown]
 # (*Small* words are a, an, the, in, on, at and with.) Here words of the thing and of the place
-# move the picture far, and small words hardly. These prompts are short, and no other word replaces a
-# *lion* or a *beach*. Without a word of the thing the judge finds the object in few pictures, and
-# their style in all. A word of the style moves the picture less: most of these styles have two
-# words, such as *pencil sketch*, and one of them is often enough.
+# move the picture far, and small words hardly. These prompts are short, and no other word
+# replaces a *lion* or a *beach*. Without a word of the thing the judge finds the object in few
+# pictures, and their style in nearly all. A word of the style moves the picture less: most of
+# these styles have two words, such as *pencil sketch*, and one of them is often enough.
 #
 # ## Attention maps, and how not to read them
 #
 # Notebook 01 showed how cross-attention works, and drew maps of where in the picture the U-Net
-# looks for each word. It is tempting to take such a map for an explanation: the model looked here,
-# so this word made this part. We test it.
+# looks for each word. It is tempting to take such a map for an explanation: the model looked
+# here, so this word made this part. We test it.
 #
-# > **Predict.** A style is everywhere in a picture. What will the maps of *oil* and *painting* look
-# > like? And will the words that get most attention be those that matter most?
+# > **Predict.** A style is everywhere in a picture. What will the maps of *oil* and *painting*
+# > look like? And will the words that get most attention be those that matter most?
 
 # %%
 run, maps = anatomy.word_maps(pipe, whole)
@@ -242,20 +247,27 @@ shown = ["mountain", "lake", "oil", "painting", "van"]
 diagrams.words(run.image, {word: maps[word] for word in shown})
 
 # %% [markdown]
-# Bright is much, dark is little. One would like to say: *oil* is looked at in the sky, where the
-# brush strokes are longest, and *lake* in the mountains, strangely. But each map is coloured from its
-# own lowest value to its own highest. How much is behind the colours? Here is the share that falls
-# on the lower half of the picture. If a word were looked at everywhere alike, it would be 50%.
+# Bright is much, dark is little. One would like to say: the model looks for *oil* in this part of
+# the picture, and for *painting* in that. But each map is coloured from its own lowest value to
+# its own highest. So we look at the numbers behind the colours. How much attention does the
+# darkest place of a map get, compared with the brightest? And how much falls on the lower half,
+# where the lake is?
 
 # %%
 for word in shown:
-    lower = maps[word][maps[word].shape[0] // 2 :].sum() / maps[word].sum()
-    print(f"{word:10s}{lower:.0%} of its attention on the lower half")
+    dark, lower = (
+        maps[word].min(),
+        maps[word][maps[word].shape[0] // 2 :].sum() / maps[word].sum(),
+    )
+    print(
+        f"{word:10s}darkest place {dark:.0%} of the brightest, lower half {lower:.0%} of all"
+    )
 
 # %% [markdown]
-# All are near 50%, even for the lake, which lies in that half. So these words are looked at nearly
-# everywhere. For the style that is what we expected, for the lake it is not, and the colours of the
-# maps hid it in both cases.
+# *Oil* is looked at nearly alike everywhere, as one would expect of a style: its darkest place
+# gets most of what the brightest gets. The structure of its map was made by the colours.
+# *Mountain* does gather in one place, as *lion* did in notebook 01. But *lake* is not looked at
+# where the lake is. If a word were looked at everywhere alike, the lower half would get 50%.
 #
 # And how much attention does a word get in all? For that we take the mean over all layers, heads,
 # steps and places of the picture.
@@ -295,9 +307,9 @@ print("rank correlation of attention and effect in a prompt:", intervals.mean(ra
 # %% [markdown]
 # Each point is one word of the eight prompts. At the upper left are words of the place: they get
 # hardly any attention, and without them the picture is another one. At the lower right are small
-# words such as *a* and *in*, which get more attention and change little. Over all words of a prompt
-# the order by attention and the order by effect have a weak relation only (1 would be the same
-# order, 0 no relation). **How much a model looks at a word does not say how much the word
+# words such as *a* and *in*, which get more attention and change little. Over all words of a
+# prompt the order by attention and the order by effect have a weak relation only (1 would be the
+# same order, 0 no relation). **How much a model looks at a word does not say how much the word
 # matters.** To know that, change the word and see what becomes of the picture.
 #
 # ### Whose vectors carry the style?
@@ -368,15 +380,15 @@ if in_our_world:
     print(f"the two pictures above: {now}; in the file: {then}")
 
 # %% [markdown]
-# The style comes more often from the end tokens than from the words that name it. A map of the word
-# *cartoon* shows nothing of that: it shows one vector, and the style is in sixty others as well. Yi
-# et al. (2024, arXiv:2405.15330) report the same of Stable Diffusion: in its early steps most of
-# the picture is decided by the end tokens.
+# The style comes more often from the end tokens than from the words that name it. A map of the
+# word *cartoon* shows nothing of that: it shows one vector, and the style is in sixty others as
+# well. Yi et al. (2024, arXiv:2405.15330) report the same of Stable Diffusion: in its early steps
+# most of the picture is decided by the end tokens.
 #
 # ## The order of words
 #
-# A prompt has a subject, a place and a style. Does it matter where the style stands, or that it is
-# said twice? And what if a second style contradicts it?
+# A prompt has a subject, a place and a style. Does it matter where the style stands, or that it
+# is said twice? And what if a second style contradicts it?
 #
 # > **Predict.** *3d render, a pig on the beach, stencil linocut*, or *a pig on the beach, stencil
 # > linocut, 3d render*: which of the two will be a stencil, and which a 3d render?
@@ -399,10 +411,10 @@ for form, meaning in forms.items():
 print("\nin reverse order:", record["forms"][0]["forms"]["reversed"]["prompt"])
 
 # %% [markdown]
-# Last, first or twice: the judge sees the style that was asked for, and another name of it does as
-# well. Even with all words in reverse order the style is drawn. Without any style the model draws
-# *some* style, for it never saw a picture without one; the share in the last row is what agrees
-# by chance.
+# Last, first or twice: the judge sees the style that was asked for, and another name of it does
+# as well. Even with all words in reverse order the style is drawn. Without any style the model
+# draws *some* style, for it never saw a picture without one; the share in the last row is what
+# agrees by chance.
 #
 # Now the prompts that contradict themselves. They name two styles, one earlier and one later.
 
@@ -433,9 +445,9 @@ always = intervals.share([len(set(seen)) == 1 for seen in winners.values()])
 print(f"one style wins all four prompts in {always} of the pairs")
 
 # %% [markdown]
-# It is not the place in the prompt that decides, but *which* styles they are: in most pairs the same
-# style wins, earlier or later, before the subject or behind it. The two plain ones, 3d render and
-# flat design, lose against those that change the whole picture. Look at one pair.
+# It is not the place in the prompt that decides, but *which* styles they are: in most pairs the
+# same style wins, earlier or later, before the subject or behind it. The two plain ones, 3d
+# render and flat design, lose against those that change the whole picture. Look at one pair.
 
 # %%
 some = record["contradicted"][:4]
@@ -451,10 +463,10 @@ print(f"the four pictures are {apart} grey levels apart")
 sdlab.grid(pictures, [prompt.replace(", ", ",\n") for prompt in prompts], columns=4)
 
 # %% [markdown]
-# They are nearly the same picture, so the order of the words hardly matters to this model. And it is
-# a picture of both: the beach and the thick outlines are those of a stencil, and the pig has the
-# colours of a 3d render. The judge has to name one style. So the answer to the prediction is: both
-# prompts draw the same mixture.
+# They are nearly the same picture, so the order of the words hardly matters to this model. And it
+# is a picture of both styles: parts of it are a stencil's, in black and grey, and parts have the
+# colours and the shading of a 3d render. The judge has to name one of them. So the answer to the
+# prediction is: both prompts draw the same mixture.
 #
 # ## A style never seen with this thing
 #
@@ -463,8 +475,8 @@ sdlab.grid(pictures, [prompt.replace(", ", ",\n") for prompt in prompts], column
 # watercolour. If it only repeats what it saw, it must fail there. If it has learned *tiger* and
 # *watercolour* apart, it can put them together.
 #
-# > **Predict.** We ask for things in a style that was never seen with them, and for the same things
-# > in styles that were. In what share of the pictures will the style be right?
+# > **Predict.** We ask for things in a style that was never seen with them, and for the same
+# > things in styles that were. In what share of the pictures will the style be right?
 
 # %%
 unseen = record["unseen"]
@@ -472,7 +484,7 @@ some = unseen[::8]
 prompts = [one[kind]["prompt"] for kind in ("unseen", "seen") for one in some]
 recipes = [sdlab.Recipe(p, seed=one["seed"]) for p, one in zip(prompts, [*some, *some])]
 pictures = [sdlab.generate(pipe, recipe, progress=False).image for recipe in recipes]
-titles = [textwrap.fill(text, 24) for text in prompts]
+titles = ["\n".join(textwrap.fill(part, 22) for part in p.split(", ")) for p in prompts]
 sdlab.grid(pictures, titles, columns=len(some), rows=["pair never seen", "pair seen"])
 
 # %%
@@ -492,19 +504,19 @@ if in_our_world:
     print(f"drawn again, the judge says the same of {same} of {len(now)} pictures")
 
 # %% [markdown]
-# What was never seen together is drawn about as well as what was, so the model has learned the thing
-# and the style apart, and puts them together. Two remarks. The intervals are wide: with so few
-# pairs a small difference is not found. And the test is easy. Every style was seen with some ninety
-# other things, and most styles of this world are laid over a drawing that the model has seen without
-# them. How far a large model can combine depends on what it has seen, and for most of them nobody
-# can look that up. That is why such a test needs a world like this one.
+# What was never seen together is drawn about as well as what was, so the model has learned the
+# thing and the style apart, and puts them together. Two remarks. The intervals are wide: with so
+# few pairs a small difference is not found. And the test is easy. Every style was seen with some
+# ninety other things, and most styles of this world are laid over a drawing that the model has
+# seen without them. How far a large model can combine depends on what it has seen, and for most
+# of them nobody can look that up. That is why such a test needs a world like this one.
 #
 # ## When is the style decided?
 #
 # A picture is drawn in 25 steps. To see in which of them the style is decided, we begin with one
-# prompt and go on with another: the first $k$ steps follow the one, all others the other. Diffusers
-# lets us do that from outside. After every step it calls a function of ours, which may replace the
-# prompt's vectors.
+# prompt and go on with another: the first $k$ steps follow the one, all others the other.
+# Diffusers lets us do that from outside. After every step it calls a function of ours, which may
+# replace the prompt's vectors.
 
 
 # %%
@@ -533,9 +545,9 @@ def swap(first, then, after, seed):
 
 
 # %% [markdown]
-# > **Predict.** The prompt changes from one style to another after $k$ of 25 steps. Up to which $k$
-# > will the second style still win? And if it is the *object* that changes: is it decided earlier
-# > than the style, or later?
+# > **Predict.** The prompt changes from one style to another after $k$ of 25 steps. Up to which
+# > $k$ will the second style still win? And if it is the *object* that changes: is it decided
+# > earlier than the style, or later?
 
 # %%
 after = record["swap"]["after"]  # numbers of steps
@@ -555,11 +567,12 @@ for one, film, head in zip(tries, films, ("style", "style", "object")):
         print(f"   drawn again, the judge says the same of {same} of {len(then)}")
 
 # %% [markdown]
-# Read each row from left to right. At the left the second prompt had all the steps, at the right the
-# first one had. What was drawn in the first ten steps is simply drawn over. Then come pictures of
-# both, and then the first prompt wins. The two upper rows do not turn at the same place. Pencil
-# strokes can be laid over a coloured picture nearly to the very end; to bring colours into a pencil
-# sketch takes more steps. In the third row there is a place where the thing is neither.
+# Read each row from left to right. At the left the second prompt had all the steps, at the right
+# the first one had. What was drawn in the first ten steps is simply drawn over. Then come
+# pictures of both, and then the first prompt wins. The two upper rows do not turn at the same
+# place. Pencil strokes can be laid over a coloured picture nearly to the very end; to bring
+# colours into a pencil sketch takes more steps. In the third row there is a place where the thing
+# is neither.
 #
 # The file has this for eight prompts of other things, places and styles, in both directions.
 
@@ -598,25 +611,26 @@ for point, k in enumerate(after[1:-1], 1):
 
 # %% [markdown]
 # - Half-way through the steps nothing is decided: the second prompt wins in nearly all pictures.
-# - An object has to be started earlier than a style. With six steps left (after 19) hardly any picture
-#   takes over the second object, and clearly more take over the second style.
-# - In between, many pictures show neither object: the first is spoilt already, and the second is not
-#   finished. With styles this is rarer.
+# - An object has to be started earlier than a style. With six steps left (after 19) few pictures
+#   take over the second object, and more take over the second style.
+# - In between, many pictures show neither object: the first is spoilt already, and the second is
+#   not finished. With styles this is rarer.
 #
-# That fits the noise. An object is large and has to be there before its surface is. A style such as
-# *pencil sketch* is made of greys and fine strokes, which are drawn when little noise is left. But it
-# is a difference of a few steps and not of early against late: both are decided in the second half.
+# That fits the noise. An object is large and has to be there before its surface is. A style such
+# as *pencil sketch* is made of greys and fine strokes, which are drawn when little noise is left.
+# But it is a difference of a few steps and not of early against late: both are decided in the
+# second half.
 #
-# Do not carry this over to other models. Balaji et al. (2022, *eDiff-I*, arXiv:2211.01324) report of
-# large models that towards the end the prompt is almost ignored. Ours is small, its styles are
+# Do not carry this over to other models. Balaji et al. (2022, *eDiff-I*, arXiv:2211.01324) report
+# of large models that towards the end the prompt is almost ignored. Ours is small, its styles are
 # strong, and we measured with one sampler and one guidance scale.
 #
 # ### Exercise: the step of the decision (10 minutes)
 #
-# One number for a curve: where does it cross one half? Write `decided`. It gets the points of a curve
-# that rises from 0 to 1, `steps` and `shares`, and returns the step at which the curve *first*
-# reaches 0.5. Between two points the curve is a straight line. The check then applies it to the
-# curves above.
+# One number for a curve: where does it cross one half? Write `decided`. It gets the points of a
+# curve that rises from 0 to 1, `steps` and `shares`, and returns the step at which the curve
+# *first* reaches 0.5. Between two points the curve is a straight line. The check then applies it
+# to the curves above.
 
 
 # %% tags=["stub"]
@@ -667,15 +681,16 @@ with sdlab.exercise("The step of the decision"):
             print(f"{head}: {told} from {value:.1f} steps on ({ends[0]:.1f}–{ends[1]:.1f})")
 
 # %% [markdown]
-# (In brackets a bootstrap interval: the experiment is imagined a thousand times, with rows that are
-# drawn from its own.) The gap between *lost* and *safe* is where the pictures show neither.
+# (In brackets a bootstrap interval: the experiment is imagined a thousand times, with rows that
+# are drawn from its own.) The gap between *lost* and *safe* is where the pictures show neither.
 #
 # ## Exercise: half and half (20 minutes)
 #
-# Draw a picture that is half in one style and half in another. The judge will check it. It gives every
-# style a probability, from which we take two numbers. `between` says where a picture lies between two
-# pure ones: the logarithm of the ratio of the two probabilities, scaled so that the first style is 1
-# and the second 0. And `belief` is the sum of the two probabilities: is it one of these styles at all?
+# Draw a picture that is half in one style and half in another. The judge will check it. It gives
+# every style a probability, from which we take two numbers. `between` says where a picture lies
+# between two pure ones: the logarithm of the ratio of the two probabilities, scaled so that the
+# first style is 1 and the second 0. And `belief` is the sum of the two probabilities: is it one
+# of these styles at all?
 
 
 # %%
@@ -723,13 +738,14 @@ titles = ["first style", "mean of the vectors", "second style", *[None] * 6]
 sdlab.grid(sheet, titles, columns=3, cell=1.5)
 
 # %% [markdown]
-# By the first number this is half-way. By the second it is not a mixture: the judge sees mostly some
-# *third* style, and so does the eye. The mean of two vectors is another vector, and it need not mean
-# both. Always ask what else could give the number that you hoped for.
+# By the first number this is half-way. By the second it is not a mixture: the judge sees mostly
+# some *third* style, and so does the eye. The mean of two vectors is another vector, and it need
+# not mean both. Always ask what else could give the number that you hoped for.
 #
-# Now do better. `half` gets two prompts that differ in their style only, and a seed, and returns one
-# picture. There are several ways: think of what you know about prompts that contradict themselves,
-# and of `swap`. (The judge knows the pocket model's pictures only. With another model, judge by eye.)
+# Now do better. `half` gets two prompts that differ in their style only, and a seed, and returns
+# one picture. There are several ways: think of what you know about prompts that contradict
+# themselves, and of `swap`. (The judge knows the pocket model's pictures only. With another
+# model, judge by eye.)
 
 
 # %% tags=["stub"]
@@ -774,30 +790,32 @@ with sdlab.exercise("Half and half"):
         f"they lie between the styles, at {np.mean(places):.2f} on average: aim at 0.25 to 0.75"
     )
     assert np.mean(beliefs) > 0.5, (
-        f"they lie in the middle, but the judge believes in neither style ({np.mean(beliefs):.2f} on "
-        "average): instead of the mean of vectors, let each style draw something"
+        f"they lie in the middle, but the judge believes in neither style ({np.mean(beliefs):.2f} "
+        "on average): let each of the two styles draw a part"
     )
 
 # %% [markdown]
 # ## What you learned
 #
-# - Another style changes how everything is drawn and leaves the scene where it is. A model knows a
-#   style by the words of its captions, and a style shows only in what is there.
+# - Another style changes how everything is drawn and leaves the scene where it is. A model knows
+#   a style by the words of its captions, and a style shows only in what is there.
 # - Leaving out one word at a time finds the words that nothing replaces. Words that stand in for
 #   each other look unimportant there, so keep one at a time as well.
-# - Attention maps are easy to over-read: their colours are stretched, words that matter can get little
-#   attention, and the end tokens carry the style too. Change something and look at the picture.
-# - It made no difference where the style stands in the prompt. Of two styles the stronger one wins.
+# - Attention maps are easy to over-read: their colours are stretched, words that matter can get
+#   little attention, and the end tokens carry the style too. Change something and look at the
+#   picture.
+# - It made no difference where the style stands in the prompt. Of two styles the stronger one
+#   wins.
 # - The model can draw a thing in a style in which it never saw it.
-# - The first half of the steps decides neither object nor style. An object has to be started a few
-#   steps earlier than a style.
+# - The first half of the steps decides neither object nor style. An object has to be started a
+#   few steps earlier than a style.
 # - A number that lies in the middle is not yet a mixture. Ask a second question.
 #
 # ## Go further
 #
-# - In `swap`, let the second prompt rule for five steps only, and then the first again. At which steps
-#   does such a visit leave most behind?
+# - In `swap`, let the second prompt rule for five steps only, and then the first again. At which
+#   steps does such a visit leave most behind?
 # - Is the style decided at the same step with guidance 2, or with another sampler (notebook 03)?
-# - Does a style also change *what* is drawn? Draw eight seeds of *a house* in each style, without a
-#   place, and ask the judge for the place.
+# - Does a style also change *what* is drawn? Draw eight seeds of *a house* in each style, without
+#   a place, and ask the judge for the place.
 # - With SD 1.5, keep one of the words *oil painting Van Gogh*. Is *Gogh* enough now?
