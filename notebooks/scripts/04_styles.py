@@ -60,13 +60,8 @@ print(", ".join(f"{name} {value}" for name, value in record["settings"].items())
 
 # %%
 landscape = "a beautiful mountain landscape with a lake"
-five = [
-    "photorealistic",
-    "oil painting Van Gogh",
-    "japanese anime",
-    "pencil sketch",
-    "watercolor",
-]
+five = ["photorealistic", "oil painting Van Gogh", "japanese anime"]
+five += ["pencil sketch", "watercolor"]
 recipes = [sdlab.Recipe(f"{landscape}, {style}", steps=40, guidance=8) for style in five]
 seeds = [1, 2, 3]
 runs = list(sdlab.sweep(pipe, recipes, seed=seeds, progress=False))
@@ -127,14 +122,11 @@ if in_our_world:
 # %% tags=["cover"]
 eight = ["3d render", "flat design", "cartoon", "stencil"]
 eight += ["oil painting", "watercolor", "pencil sketch", "pixel art"]
-lions = sdlab.sweep(
-    pipe, [f"a lion on the beach, {style}" for style in eight], seed=[2], progress=False
-)
+prompts = [f"a lion on the beach, {style}" for style in eight]
+lions = [run.image for run in sdlab.sweep(pipe, prompts, seed=[2], progress=False)]
 if in_our_world:
-    print(
-        "the judge sees:", ", ".join(judge.answers([run.image for run in lions], "style"))
-    )
-sdlab.grid([run.image for run in lions], eight, columns=4)
+    print("the judge sees:", ", ".join(judge.answers(lions, "style")))
+sdlab.grid(lions, eight, columns=4)
 
 # %% [markdown]
 # Compare the first two. The *lion* is shaded in another way, and the beach is nearly the same. In
@@ -152,24 +144,17 @@ sdlab.grid([run.image for run in lions], eight, columns=4)
 # > painting?
 
 # %%
-words = (
-    f"{landscape} , oil painting Van Gogh".split()
-)  # the tokenizer does not mind the space
+# The tokenizer does not mind the space before the comma.
+words = f"{landscape} , oil painting Van Gogh".split()
 whole = sdlab.Recipe(" ".join(words), seed=1)
 left_out = [number for number, word in enumerate(words) if word != ","]
 shorter = [" ".join(words[:number] + words[number + 1 :]) for number in left_out]
-runs = sdlab.sweep(
-    pipe, [whole.but(prompt=p) for p in (whole.prompt, *shorter)], seed=[1], progress=False
-)
+runs = sdlab.sweep(pipe, [whole.prompt, *shorter], seed=[1], progress=False)
 full, *rest = [run.image for run in runs]
 moved = 255 * metrics.distance(rest, [full] * len(rest))
 names = [words[number] for number in left_out]
-sdlab.grid(
-    [full, *rest],
-    ["all words", *[f"without {name}" for name in names]],
-    columns=6,
-    cell=1.5,
-)
+titles = ["all words", *(f"without {name}" for name in names)]
+sdlab.grid([full, *rest], titles, columns=6, cell=1.5)
 
 # %%
 figure, axis = plt.subplots(figsize=(7, 2.6), layout="constrained", FigureClass=Described)
@@ -228,7 +213,7 @@ for kind in ("thing", "place", "style", "small"):
 # %% [markdown]
 # (*Small* words are a, an, the, in, on, at and with.) Here words of the thing and of the place
 # move the picture far, and small words hardly. These prompts are short, and no other word
-# replaces a *lion* or a *beach*. Without a word of the thing the judge finds the object in few
+# replaces *pig* or *beach*. Without a word of the thing the judge finds the object in few
 # pictures, and their style in nearly all. A word of the style moves the picture less: most of
 # these styles have two words, such as *pencil sketch*, and one of them is often enough.
 #
@@ -255,19 +240,15 @@ diagrams.words(run.image, {word: maps[word] for word in shown})
 
 # %%
 for word in shown:
-    dark, lower = (
-        maps[word].min(),
-        maps[word][maps[word].shape[0] // 2 :].sum() / maps[word].sum(),
-    )
-    print(
-        f"{word:10s}darkest place {dark:.0%} of the brightest, lower half {lower:.0%} of all"
-    )
+    dark, half = maps[word].min(), len(maps[word]) // 2  # the brightest is 1
+    lower = maps[word][half:].sum() / maps[word].sum()
+    print(f"{word:10s}darkest {dark:.0%} of the brightest, lower half {lower:.0%} of all")
 
 # %% [markdown]
 # *Oil* is looked at nearly alike everywhere, as one would expect of a style: its darkest place
 # gets most of what the brightest gets. The structure of its map was made by the colours.
-# *Mountain* does gather in one place, as *lion* did in notebook 01. But *lake* is not looked at
-# where the lake is. If a word were looked at everywhere alike, the lower half would get 50%.
+# *Mountain* does gather in one place, as *lion* did in notebook 01. But *lake* is looked at no
+# more in the half where the lake is than in the other: spread evenly, it would get 50% there.
 #
 # And how much attention does a word get in all? For that we take the mean over all layers, heads,
 # steps and places of the picture.
@@ -284,9 +265,7 @@ print(f"end tokens: {amount[end:].sum():.0%}")
 # %%
 kinds = {"thing": "o", "place": "s", "style": "^", "small": "x"}
 figure, axis = plt.subplots(figsize=(6.5, 3.4), layout="constrained", FigureClass=Described)
-figure.alt = (
-    "Words as points: their attention along x, what leaving them out changes along y"
-)
+figure.alt = "Words as points: their attention along x, their effect along y"
 for kind, marker in kinds.items():
     these = [word for _, word in dropped if word["kind"] == kind]
     share = [100 * word["attention"] for word in these]
@@ -522,18 +501,13 @@ if in_our_world:
 # %%
 def swap(first, then, after, seed):
     """Pictures that follow one prompt, and another one after some of their steps."""
-    now, later, at = (
-        embed([first] * len(after)),
-        embed([then] * len(after)),
-        torch.tensor(after),
-    )
+    now, later = (embed([text] * len(after)) for text in (first, then))
+    at = torch.tensor(after)
     now[at == 0] = later[at == 0]
 
     def change(pipe, step, time, values):
         turn = at == step + 1
-        prompts = values["prompt_embeds"][
-            -len(after) :
-        ]  # the empty prompt's come before them
+        prompts = values["prompt_embeds"][-len(after) :]  # the empty prompt's come first
         prompts[turn] = later[turn]
         return values
 
@@ -610,7 +584,8 @@ for point, k in enumerate(after[1:-1], 1):
     print(f"{k:5d}  {noise[k]:10.2f}  {''.join(cells)}{intervals.difference(style, thing)}")
 
 # %% [markdown]
-# - Half-way through the steps nothing is decided: the second prompt wins in nearly all pictures.
+# - Half-way through the steps hardly anything is decided: the second prompt wins in nearly all
+#   pictures.
 # - An object has to be started earlier than a style. With six steps left (after 19) few pictures
 #   take over the second object, and more take over the second style.
 # - In between, many pictures show neither object: the first is spoilt already, and the second is
@@ -636,9 +611,8 @@ for point, k in enumerate(after[1:-1], 1):
 # %% tags=["stub"]
 def decided(steps, shares):
     """The step at which a rising curve of shares reaches one half."""
-    return steps[
-        np.argmax(np.array(shares) >= 0.5)
-    ]  # a point of the curve: go on from here
+    after = int(np.argmax(np.array(shares) >= 0.5))  # the first point that is high enough
+    return steps[after]  # go on from here
 
 
 # %% tags=["solution"]
@@ -731,9 +705,7 @@ means = [draw(embed(both).mean(0)[None], [seed])[0] for seed, both in enumerate(
 for pair, pure, mean in zip(pairs, pures, means):
     told = f"between {between(mean, pure, pair):.2f}, belief {belief(mean, pair):.2f}"
     print(f"{' and '.join(pair):32s}{told}")
-sheet = [
-    picture for pure, mean in zip(pures, means) for picture in (pure[0], mean, pure[1])
-]
+sheet = [some for pure, mean in zip(pures, means) for some in (pure[0], mean, pure[1])]
 titles = ["first style", "mean of the vectors", "second style", *[None] * 6]
 sdlab.grid(sheet, titles, columns=3, cell=1.5)
 
@@ -774,12 +746,9 @@ def half(first, then, seed):
 yours = [half(*both, seed) for seed, both in enumerate(prompts)]
 places = [between(mine, pure, pair) for mine, pure, pair in zip(yours, pures, pairs)]
 beliefs = [belief(mine, pair) for mine, pair in zip(yours, pairs)]
-sheet = [
-    picture for pure, mine in zip(pures, yours) for picture in (pure[0], mine, pure[1])
-]
-sdlab.grid(
-    sheet, ["first style", "yours", "second style", *[None] * 6], columns=3, cell=1.5
-)
+sheet = [some for pure, mine in zip(pures, yours) for some in (pure[0], mine, pure[1])]
+titles[1] = "yours"
+sdlab.grid(sheet, titles, columns=3, cell=1.5)
 
 # %%
 with sdlab.exercise("Half and half"):
