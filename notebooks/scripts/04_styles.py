@@ -462,7 +462,7 @@ unseen = record["unseen"]
 some = unseen[::8]
 prompts = [one[kind]["prompt"] for kind in ("unseen", "seen") for one in some]
 recipes = [sdlab.Recipe(p, seed=one["seed"]) for p, one in zip(prompts, [*some, *some])]
-pictures = [sdlab.generate(pipe, recipe, progress=False).image for recipe in recipes]
+pictures = [run.image for run in sdlab.sweep(pipe, recipes, progress=False)]
 titles = ["\n".join(textwrap.fill(part, 22) for part in p.split(", ")) for p in prompts]
 sdlab.grid(pictures, titles, columns=len(some), rows=["pair never seen", "pair seen"])
 
