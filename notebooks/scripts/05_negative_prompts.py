@@ -71,9 +71,11 @@ for before, after, words in zip(rows, rows[1:], added):
     print(f"+ {words:26s}moves by {moved} grey levels, sharpness {sharper}")
 
 # %% [markdown]
-# Every stage moves the picture, the first one by the most: that is the step from *nothing* to
-# *something*. After it, each further pair of words moves it less. Whether a number of the last
-# column is clear you see from its interval: one that holds 0 says that nothing was shown.
+# Read the table from above. Whether a number of the last column is clear you see from its
+# interval: one that holds 0 says that nothing was shown. The words about blur and quality do the
+# most, and they make the picture sharp, far too sharp: black lines everywhere. *Extra limbs, bad
+# anatomy* brings little that is new. This model learned them as other words for *distorted*, and
+# that is in the list already. The last words name a style, and they change the style.
 #
 # To say what the words do, we need to know what a negative prompt *is*.
 #
@@ -206,6 +208,7 @@ for axis, (measure, label) in zip(axes, measures.items()):
         )
         axis.plot(one.value, row, "o", color="C0" if one.is_clear else "0.7")
     axis.axvline(0, color="0.3", lw=1)
+    axis.locator_params(axis="x", nbins=4)
     axis.set(
         xlabel=f"{label},\nmore than without", yticks=range(len(names)), yticklabels=names
     )
@@ -220,8 +223,8 @@ axes[0].invert_yaxis()
 # - **Another thing** and **the absurd one** have nothing to do with the picture, and still they
 #   move it, as the column *moved by* says. A negative prompt is never neutral: the model has to go
 #   away from *something*, and that something is no longer the empty prompt.
-# - **Words about quality** are the reason why people write negative prompts. The last panel says
-#   what they really bring here.
+# - **Words about quality** are the reason why people write negative prompts. Compare the first and
+#   the last panel: what they bring, and what they cost.
 
 # %%
 change = {
@@ -244,11 +247,16 @@ cost = intervals.difference(kept["all five stages"]["object"], kept["none"]["obj
 sdlab.claim(
     "A long list of negative words costs nothing",
     held=not (cost.is_clear and cost.value < 0),
-    measured=f"with all five stages the thing is recognised in {100 * cost.value:+.0f} points "
-    f"({100 * cost.low:+.0f} to {100 * cost.high:+.0f}) of {len(kept['none']['object'])} pictures",
+    measured=f"with all five stages the thing is recognised {100 * cost.value:+.0f} points "
+    f"({100 * cost.low:+.0f} to {100 * cost.high:+.0f}) more often, over "
+    f"{len(kept['none']['object'])} pictures",
 )
 
 # %% [markdown]
+# Both are true at once: the pictures are sharper, and less can be recognised in them. Sharpness is
+# not quality. It is one number that a negative prompt can push, and pushing it too far costs the
+# picture.
+#
 # Why could *blurry* work at all? Because the model has seen blurred pictures *with that word*. In
 # its world one picture in twenty was spoilt on purpose, and its caption said how. Away from
 # *blurry* is then a direction that means something. For a word without such pictures there is no
