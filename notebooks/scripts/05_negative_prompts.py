@@ -126,7 +126,7 @@ print("the prompt as its own negative, and no negative:", levels(same_words, pla
 # - **Empty**: then it is plain guidance. But is *empty* the same as *missing*?
 
 # %%
-words = dict(num_inference_steps=25, guidance_scale=4.0)
+words = {"num_inference_steps": 25, "guidance_scale": 4.0}
 
 
 def by_pipeline(**more):
