@@ -197,12 +197,17 @@ measures = {
     "style": "style recognised",
     "sharpness": "sharpness",
 }
-figure, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True, layout="constrained")
-for axis, (measure, label) in zip(axes, measures.items()):
-    found = [
+change = {
+    measure: [
         intervals.difference(kept[kind][measure], kept["none"][measure]) for kind in names
     ]
-    for row, one in enumerate(found):
+    for measure in measures
+}
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True, layout="constrained")
+for axis, (measure, label) in zip(axes, measures.items()):
+    for row, one in enumerate(change[measure]):
         axis.plot(
             (one.low, one.high), (row, row), color="C0" if one.is_clear else "0.7", lw=3
         )
@@ -227,13 +232,11 @@ axes[0].invert_yaxis()
 #   the last panel: what they bring, and what they cost.
 
 # %%
-change = {
-    kind: intervals.difference(kept[kind]["sharpness"], kept["none"]["sharpness"])
-    for kind in ("blurry, low quality", "ugly, distorted", "absurd")
-}
-for kind, found in change.items():
+sharper_by = dict(zip(names, change["sharpness"]))
+for kind in ("blurry, low quality", "ugly, distorted", "absurd"):
+    found = sharper_by[kind]
     print(f"{kind:20s}sharpness {found} more, {'clear' if found.is_clear else 'not clear'}")
-known, nonsense = change["blurry, low quality"], change["absurd"]
+known, nonsense = sharper_by["blurry, low quality"], sharper_by["absurd"]
 sdlab.claim(
     "A negative prompt of quality words makes pictures sharper",
     held=known.is_clear and known.value > 0,
@@ -243,7 +246,7 @@ sdlab.claim(
 )
 
 # %%
-cost = intervals.difference(kept["all five stages"]["object"], kept["none"]["object"])
+cost = dict(zip(names, change["object"]))["all five stages"]
 sdlab.claim(
     "A long list of negative words costs nothing",
     held=not (cost.is_clear and cost.value < 0),
