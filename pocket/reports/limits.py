@@ -1,7 +1,7 @@
 """What the pocket model cannot do, and what it prefers, for notebook 17: `python -m pocket.reports.limits`.
 
 Every experiment is a list of prompts, each with the same seeds. The pictures are measured by rules (`sdlab.study.layout`) or by the judge.
-Of the colours and styles that a prompt leaves open, the shares in the world itself stand beside. Writes `notebooks/results/17.json` with
+Of the colours and styles that a prompt leaves open, the shares in the world itself stand beside. Writes `sdlab/assets/results/17.json` with
 one value for each picture, so that the notebook computes its intervals itself.
 """
 
@@ -18,9 +18,10 @@ from pocket.stages.config import CPU
 from pocket.world.catalog import artists_of
 from pocket.world.scene import Inventor, Scene, Thing, draw
 from pocket.world.words import STYLES
+from sdlab.lesson import RESULTS
 from sdlab.study import judge, layout
 
-FILE = Path("notebooks/results/17.json")
+FILE = RESULTS / "17.json"
 PLAIN = "on a white background, flat design"
 ORDERED = ("a red cube on top of a blue sphere", "a blue sphere on top of a red cube")
 SIDES = tuple(f"{thing} on the {side}, {PLAIN}" for thing in ("a fox", "a car", "a house", "a guitar") for side in ("left", "right"))
