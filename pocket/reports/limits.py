@@ -93,16 +93,18 @@ def draw_and_measure(pipe, asked, seeds, guidance, measure):
     return {recipe.prompt: values[seeds * i : seeds * (i + 1)] for i, recipe in enumerate(recipes)}
 
 
-def world_shares(count=40):
-    """What the world holds where a prompt leaves it open: `{"colours": {thing: {colour: share}}, "styles": {style: share}}`."""
+def see_world(count):
+    """What the world holds where a prompt leaves it open: `{"colours": {thing: [colour, …]}, "styles": {style: share}}`.
+
+    Of colours as many pictures as the model draws, because the commonest of few has a larger share by chance.
+    """
     invent, rng = Inventor(CPU.mix), np.random.default_rng(17)
     colours = {}
     for thing in COLOURFUL:
         possible = [style for style in STYLES if any(artists_of(thing, (drawn_by,)) for drawn_by in STYLES[style].sets)]
         pictures = [draw(Scene((Thing(thing),), possible[i % len(possible)], "white"), rng, CPU.shown) for i in range(count)]
-        found = layout.main_colours(pictures)
-        colours[thing] = {colour: found.count(colour) / len(found) for colour in sorted(set(found))}
-    styles = [scene.style for scene in (invent(rng) for _ in range(200 * count)) if scene.things and scene.things[0].concept in STYLELESS]
+        colours[thing] = layout.main_colours(pictures)
+    styles = [scene.style for scene in (invent(rng) for _ in range(10_000)) if scene.things and scene.things[0].concept in STYLELESS]
     return {"colours": colours, "styles": {style: styles.count(style) / len(styles) for style in STYLES}}
 
 
@@ -116,7 +118,7 @@ def main(
     settings = {"model": sdlab.generate(pipe, "a fox", steps=1, progress=False).model_hash, "count": count}
     results = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     if results.get("settings") != settings:
-        results = {"settings": settings, "world": world_shares()}
+        results = {"settings": settings, "world": see_world(4 * count)}
     for name, (asked, seeds, guidance, measure) in experiments(count).items():
         if name in results:
             continue
