@@ -233,6 +233,8 @@ for prompt, fits in kept["letters"].items():
             without = kept["letters"][prompt.replace(f' with the word "{word}"', "")]
             asked += [fit[number] for fit in fits]
             plain += [fit[number] for fit in without]
+
+# %%
 gain = intervals.difference(asked, plain)
 print(
     f"how well the word fits: {intervals.mean(asked)}, not asked for {intervals.mean(plain)}"
