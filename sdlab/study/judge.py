@@ -113,12 +113,16 @@ def to_tensor(pictures):
 
 @torch.no_grad()
 def opinion(judge, pictures):
-    """What a judge makes of pictures in −1…1, (B, 3, H, W): `{head: probabilities (B, classes), "features": (B, 256)}`."""
+    """What a judge makes of pictures in −1…1, (B, 3, H, W): `{head: probabilities (B, classes), "features": (B, 256)}`.
+
+    It looks twice, at the picture and at its mirror image, and both count alike.
+    """
     device, found = next(judge.parameters()).device, []
-    for part in pictures.split(64):
-        features = judge.features(part.to(device).float())
+    for part in pictures.split(32):
+        part = resize(part.to(device).float())
+        features = judge.features(torch.cat([part, part.flip(3)]))
         heads = {head: layer(features).softmax(1) for head, layer in judge.heads.items()}
-        found.append({head: values.cpu() for head, values in (*heads.items(), ("features", features))})
+        found.append({head: values.cpu().unflatten(0, (2, -1)).mean(0) for head, values in (*heads.items(), ("features", features))})
     return {key: torch.cat([part[key] for part in found]) for key in found[0]}
 
 

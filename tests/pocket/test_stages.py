@@ -228,14 +228,13 @@ def _perfect(judge, scenes, **wrong):
     return {**found, **wrong}
 
 
-@pytest.mark.waits_for("the judge")
 def test_accuracy_of_a_judge_that_knows_the_truth():
     scenes, judge = [s for _, s in prompts.one_thing(CPU.mix, 40) + prompts.two_things(CPU.mix, 40)], load_judge()
     assert judging.accuracy(judge, _perfect(judge, scenes), scenes) == {"object": 1.0, "style": 1.0, "background": 1.0, "colour": 1.0}
-    assert judging.accuracy(judge, _perfect(judge, scenes, style=torch.eye(20)[[19] * 80]), scenes)["style"] == 0
+    other = 1 - _perfect(judge, scenes)["style"]  # its first 1 is at a style that is not the scene's
+    assert judging.accuracy(judge, _perfect(judge, scenes, style=other), scenes)["style"] == 0
 
 
-@pytest.mark.waits_for("the judge")
 def test_a_judge_that_knows_other_things_is_none(tmp_path):
     assert judging.find_folder(CPU, tmp_path) == FOLDER
     assert judging.find_folder(CONFIGS["gpu"], tmp_path) is None
@@ -292,7 +291,6 @@ def test_a_killed_training_resumes(tmp_path, start_processes):
     assert AutoencoderKL.from_pretrained(tmp_path / "autoencoder" / "model").config.scaling_factor == 1.0
 
 
-@pytest.mark.waits_for("the judge")
 def test_the_shipped_numbers_are_those_of_the_card_and_of_the_kept_judge():
     results = json.loads((ASSETS / "pocket" / "evaluation.json").read_text(encoding="utf-8"))
     rows = (ASSETS / "pocket" / "README.md").read_text(encoding="utf-8").splitlines()
@@ -329,14 +327,12 @@ def test_the_first_judge_knows_true_pictures():
     assert min(scores["object"], scores["style"], scores["background"]) > 0.92
 
 
-@pytest.mark.waits_for("the judge")
 def test_the_judge_knows_true_pictures():
     judge, scenes = load_judge(), [s for _, s in prompts.one_thing(CPU.mix, 256)]
     scores = judging.accuracy(judge, opinion(judge, draw_shown(CPU, scenes, 31)), scenes)
     assert min(scores["object"], scores["style"], scores["background"]) > 0.9
 
 
-@pytest.mark.waits_for("the judge")
 def test_a_model_that_continues_another_tells_both_stories(tmp_path):
     def log(stage, minutes, samples):
         (tmp_path / stage).mkdir(exist_ok=True)

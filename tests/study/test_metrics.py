@@ -70,14 +70,12 @@ def scenes(count, seed, colours=("red", "blue", "green")):
     return made
 
 
-@pytest.mark.waits_for("the judge")
 def test_pictures_that_are_alike_have_little_variety(picture):
     nearly = [picture, picture.filter(ImageFilter.GaussianBlur(0.6)), picture.transpose(Image.FLIP_LEFT_RIGHT)]
     assert metrics.variety([picture] * 3) == pytest.approx(0, abs=1e-3)
     assert 0 < metrics.variety(nearly) < metrics.variety(scenes(6, 0))
 
 
-@pytest.mark.waits_for("the judge")
 def test_two_halves_of_one_kind_are_near_and_another_kind_is_far():
     one, two, other = scenes(60, 0), scenes(60, 1), scenes(60, 2, ("black", "yellow"))
     for metric in (metrics.frechet, metrics.kid):
@@ -86,7 +84,6 @@ def test_two_halves_of_one_kind_are_near_and_another_kind_is_far():
     assert metrics.frechet(one, one) == pytest.approx(0, abs=1e-3)
 
 
-@pytest.mark.waits_for("the judge")
 def test_the_kernel_distance_of_few_pictures_is_not_too_large_on_average():
     few = [metrics.kid(scenes(8, 2 * i), scenes(8, 2 * i + 1)) for i in range(12)]
     assert min(few) < 0 < max(few)  # unbiased: as often below as above
