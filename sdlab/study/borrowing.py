@@ -28,6 +28,7 @@ class SharedAttention:
         self.group = group
 
     def __call__(self, attn, hidden_states, *_, **__):
+        """Features (B, cells, channels) → the same, having attended."""
         groups = hidden_states.unflatten(0, (-1, self.group))  # (groups, group, cells, channels)
         query, key, value = attn.to_q(groups), attn.to_k(groups), attn.to_v(groups)
         query, key = match(query, query[:, :1]), match(key, key[:, :1])
@@ -47,6 +48,7 @@ class KeptAttention:
         self.group, self.left = group, steps
 
     def __call__(self, attn, hidden_states, encoder_hidden_states=None, *_, **__):
+        """Features (B, cells, channels) → the same, having attended to themselves, or to words (B, tokens, width)."""
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         query, key, value = (attn.head_to_batch_dim(x) for x in (attn.to_q(hidden_states), attn.to_k(context), attn.to_v(context)))
         weights = attn.get_attention_scores(query, key)  # (B·heads, cells, tokens)
@@ -105,7 +107,8 @@ def draw_like(pipe, example, prompts, *, seeds=None, steps=25, guidance=4.0, att
         example: a PIL picture.
         prompts: what to draw; they should say nothing of the style.
         seeds: one for each prompt; default: 0, 1, 2, …
-        steps, guidance: as a Recipe's.
+        steps: denoising steps.
+        guidance: guidance scale.
         attention: let every picture attend to the example's cells too (StyleAligned).
         features: give the finest features the example's mean and standard deviation (AdaIN).
 
@@ -149,9 +152,11 @@ def edit_words(pipe, before, after, *, seed=0, steps=25, guidance=4.0, to_words=
 
     Args:
         pipe: a Stable Diffusion pipeline.
-        before, after: prompts of the same number of tokens, for attention is kept place by place.
+        before: the prompt of the first.
+        after: that of the second, of the same number of tokens, for attention is kept place by place.
         seed: of the noise of both.
-        steps, guidance: as a Recipe's.
+        steps: denoising steps.
+        guidance: guidance scale.
         to_words: the share of the steps, from the first on, in which the cross-attention is kept; 0 to 1.
         to_itself: the same of the self-attention.
 

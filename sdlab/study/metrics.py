@@ -7,7 +7,7 @@ Each takes PIL pictures of one size, and says its range and its source. Most giv
 import numpy as np
 import torch
 from PIL import Image
-from scipy.ndimage import laplace
+from scipy.ndimage import distance_transform_edt, laplace
 
 from sdlab.scratch.judge import frechet_distance
 from sdlab.study import judge as judging
@@ -56,12 +56,39 @@ def clipping(pictures):
 
 
 @check_call("distance(pictures, others)")
-def distance(pictures, others):
-    """How far pictures are from others, pair by pair: the root mean square difference, 0…1 of the way from black to white (n,)."""
+def distance(pictures, others, where=None):
+    """How far pictures are from others, pair by pair: the root mean square difference, 0…1 of the way from black to white (n,).
+
+    Args:
+        pictures: PIL pictures of one size.
+        others: as many.
+        where: which pixels count, bool (H, W) or one for each pair (n, H, W); default: all.
+    """
     pixels, their = _pixels(pictures), _pixels(others)
     if pixels.shape != their.shape:
         raise ValueError(f"{pixels.shape[:3]} and {their.shape[:3]} pictures, rows and columns: give as many of the same size")
-    return np.sqrt(np.square(pixels - their).mean((1, 2, 3)))
+    squares = np.square(pixels - their).mean(-1)  # (n, H, W)
+    counted = np.broadcast_to(True if where is None else np.asarray(where, bool), squares.shape)
+    if not counted.any((1, 2)).all():
+        raise ValueError("where is False everywhere: there is no pixel to compare")
+    return np.sqrt(np.array([square[here].mean() for square, here in zip(squares, counted, strict=True)]))
+
+
+@check_call("followed(pictures, sketches)")
+def followed(pictures, sketches):
+    """How much of a sketch is found in a picture: the share of its white that has an edge at most 1/64 of the side away, 0…1 (n,).
+
+    A busy picture has edges everywhere. Compare with the mirrored sketch, whose lines are in the wrong place. The edges are those of Canny
+    (1986) on each channel.
+    """
+    from skimage.feature import canny
+
+    found = []
+    for pixels, sketch in zip(_pixels(pictures), _pixels(sketches).mean(-1) > 0.5, strict=True):
+        edges = np.any([canny(channel, 1.0, 0.06, 0.14) for channel in np.moveaxis(pixels, -1, 0)], 0)
+        near = distance_transform_edt(~edges) <= len(edges) / 64 if edges.any() else edges
+        found.append(near[sketch].mean() if sketch.any() else 0.0)
+    return np.array(found)
 
 
 @check_call("latent_distance(latents, others)")

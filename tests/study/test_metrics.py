@@ -54,6 +54,24 @@ def test_distance_is_a_distance(picture):
     assert metrics.distance(Image.new("L", (4, 4), 0), Image.new("L", (4, 4), 255)) == 1
 
 
+def test_distance_counts_only_where_it_is_told(picture):
+    changed, half = picture.copy(), np.zeros((128, 128), bool)
+    half[:, 64:] = True
+    changed.paste((0, 0, 0), (64, 0, 128, 128))
+    assert metrics.distance(picture, changed, where=~half)[0] == 0
+    assert metrics.distance(picture, changed, where=half)[0] == pytest.approx(2**0.5 * metrics.distance(picture, changed)[0])
+    with pytest.raises(ValueError, match="False everywhere"):
+        metrics.distance(picture, changed, where=half & ~half)
+
+
+def test_a_sketch_is_followed_by_a_picture_of_it_and_not_by_another():
+    sketch, picture = Image.new("RGB", (128, 128)), Image.new("RGB", (128, 128), "white")
+    ImageDraw.Draw(sketch).ellipse((10, 30, 60, 90), outline="white", width=2)
+    ImageDraw.Draw(picture).ellipse((10, 30, 60, 90), fill="orange")
+    found = metrics.followed([picture, picture.transpose(Image.FLIP_LEFT_RIGHT), Image.new("RGB", (128, 128))], [sketch] * 3)
+    assert found[0] == 1 and found[1] < 0.1 and found[2] == 0
+
+
 def test_distance_of_latents_is_in_deviations():
     x = torch.randn(3, 4, 16, 16)
     assert metrics.latent_distance(x, x).tolist() == [0, 0, 0]
