@@ -37,7 +37,7 @@ STRENGTHS = (0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
 SCALES = (0.0, 0.5, 1.0, 1.5, 2.0)
 INTERVALS = ((0.0, 0.2), (0.0, 0.4), (0.2, 1.0), (0.4, 1.0))  # shares of the steps in which the sketch is followed
 SKETCHES = (  # a stick drawing, where it goes (None: as it is), and what it is to become
-    ("house on the left", None, Asked("a castle on the beach, oil painting", ("castle",), "oil painting", "beach")),
+    ("house on the left", None, Asked("a castle on the beach, cartoon", ("castle",), "cartoon", "beach")),
     ("house", "right", Asked("a house in the snow, cartoon", ("house",), "cartoon", "snow")),
     ("cat", "left", Asked("a fox in a garden, cartoon", ("fox",), "cartoon", "garden")),
     ("cat", "right", Asked("a panda on a white background, flat design", ("panda",), "flat design", "white")),
@@ -89,12 +89,18 @@ def recognised(pictures, asked, heads=("object", "style", "background")):
     return {head: [int(right) for right in seen[head]] for head in heads}
 
 
+def changes(count, head):
+    """Prompts, and the same with another style, or another thing: two lists."""
+    asked = plain_prompts()[:count]
+    return asked, [exchange(one, partner(asked, i, head), head) for i, one in enumerate(asked)]
+
+
 def strengths(pipe, count):
     """Pictures of which the style, or the thing, is to become another, at every strength."""
-    asked, over = plain_prompts()[:count], AutoPipelineForImage2Image.from_pipe(pipe)
-    sources = cache(lambda: draw(pipe, [one.prompt for one in asked]))
+    over = AutoPipelineForImage2Image.from_pipe(pipe)
+    sources = cache(lambda: draw(pipe, [one.prompt for one in plain_prompts()[:count]]))
     for head in ("style", "object"):
-        wanted = [exchange(one, partner(asked, i, head), head) for i, one in enumerate(asked)]
+        _, wanted = changes(count, head)
         for strength in STRENGTHS:
 
             def measure(wanted=wanted, strength=strength):
@@ -208,9 +214,14 @@ def edits(pipe, count):
 
 
 def words(pipe, count):
-    """A word is exchanged, and more or less of the attention is kept; what has changed inside the thing and outside."""
+    """A word is exchanged, and more or less of the attention is kept; what has changed where it should and where it should not.
+
+    With another thing or colour the outside of the thing should stay, with another background the inside.
+    """
     pairs = list(edits(pipe, count))[:count]
-    masks = cache(lambda: np.stack([thing_mask(pipe, before, seed) for seed, (_, before, _) in enumerate(pairs)]))
+    staying = cache(lambda: np.stack([
+        thing_mask(pipe, before, seed) == (head == "background") for seed, (head, before, _) in enumerate(pairs)
+    ]))  # fmt: skip
     over = AutoPipelineForImage2Image.from_pipe(pipe)
 
     def edit(**how):
@@ -237,8 +248,8 @@ def words(pipe, count):
             return {
                 "head": [head for head, _, _ in pairs],
                 "recognised": [int(hit[head].item()) for hit, (head, _, _) in zip(hits, pairs, strict=True)],
-                "inside": metrics.distance(new, old, where=masks()).tolist(),
-                "outside": metrics.distance(new, old, where=~masks()).tolist(),
+                "should stay": metrics.distance(new, old, where=staying()).tolist(),
+                "may change": metrics.distance(new, old, where=~staying()).tolist(),
             }
 
         yield {"method": name}, measure
@@ -261,6 +272,7 @@ def main(
     results = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     if results.get("settings") != settings:
         results = {"settings": settings}
+    results["prompts"] = [[one.prompt, new.prompt] for one, new in zip(*changes(48, "style"), strict=True)][:4]  # for a slice of them
     for name, (experiment, count) in EXPERIMENTS.items():
         rows = results.setdefault(name, [])
         for setting, measure in experiment(pipe, max(2, round(share * count))):
