@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from diffusers import AutoPipelineForInpainting
 from diffusers.utils.torch_utils import randn_tensor
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from skimage.exposure import match_histograms
 
 import sdlab
@@ -47,7 +47,7 @@ pipe.set_progress_bar_config(disable=True)
 sdlab.use_style()
 in_our_world = models.name_of(pipe) == "pocket"  # the judge knows no other model's pictures
 side = sdlab.native_side(pipe)
-steps = 20
+steps, guidance = 20, models.recommend(pipe)[1]
 kept = read_results("08")
 
 # %% [markdown]
@@ -72,7 +72,9 @@ rough
 
 # %% [markdown]
 # > ✎ **Your own picture.** Instead of this house you can take a drawing or a photo of your own:
-# > `rough = Image.open("mine.png").convert("RGB").resize((side, side))`.
+# > `rough = Image.open("mine.png").convert("RGB").resize((side, side))`. (A recipe takes a file as well,
+# > `image="mine.jpg"`; of a picture of another shape `fit="pad"` keeps all and `fit="crop"` the
+# > middle.)
 #
 # The **strength** $s$, from 0 to 1, says where we step in: of the $N$ steps of a run the first
 # $(1-s)\,N$ are left out. On the noise schedule it looks like this. The curves show how much of
@@ -136,9 +138,9 @@ with torch.no_grad():
     x, times = step_in(rough, 0.6, seed=3)
     prompt, negative = pipe.encode_prompt(house.prompt, pipe.device, 1, True)
     for t in times:
-        v = pipe.unet(torch.cat([x, x]), t, torch.cat([negative, prompt])).sample
-        v = v[:1] + run.recipe.guidance * (v[1:] - v[:1])
-        x = scheduler.step(v, t, x).prev_sample
+        guess = pipe.unet(torch.cat([x, x]), t, torch.cat([negative, prompt])).sample
+        guess = guess[:1] + run.recipe.guidance * (guess[1:] - guess[:1])  # notebook 02
+        x = scheduler.step(guess, t, x).prev_sample
 [by_hand] = decode(pipe, x)
 apart = np.abs(np.asarray(by_hand, int) - np.asarray(run.image, int)).max()
 print(f"{len(times)} of {steps} steps, at most {apart} of 255 grey levels apart")
@@ -296,9 +298,26 @@ for prompt in wishes:
 # Read the last column for yourself: which of the six wishes were fulfilled, and in which did the
 # lion get lost?
 #
-# Stable Diffusion XL does the same in the same way: load `pocket-xl`, or the real one, and give it
-# the same recipe. Its *refiner* (notebook 09) is nothing else but image to image with a small
-# strength, by a model that has learned the last steps only.
+# ### With Stable Diffusion XL
+#
+# The same recipe, given to another model. We take the small one that comes with the course; the
+# real one is `sdlab.load("sdxl")`.
+
+# %%
+xl = sdlab.load("pocket-xl")
+xl.set_progress_bar_config(disable=True)
+larger = rough.resize((sdlab.native_side(xl),) * 2, Image.LANCZOS)
+by_xl = sdlab.sweep(xl, house.but(image=larger), seed=[1, 2], strength=[0.3, 0.6, 0.9])
+for strength in (0.3, 0.6, 0.9):
+    made = [run.image for run in by_xl if run.recipe.strength == strength]
+    far = 255 * metrics.distance(made, [larger] * 2)
+    print(f"strength {strength}: {far.mean():.0f} grey levels from the painting")
+sdlab.knob_grid(by_xl, rows="seed", columns="strength")
+
+# %% [markdown]
+# The two models have learned apart from each other, and strength means the same to both. The
+# *refiner* of SDXL (notebook 09) is nothing else but image to image with a small strength, by a
+# model that has learned the last steps only.
 #
 # ## Inpainting: one part anew
 #
@@ -340,45 +359,41 @@ rocket = sdlab.Recipe(
     "a rocket in the mountains with a lake, oil painting", steps=steps, seed=1
 )
 filled = sdlab.generate(pipe, rocket, image=tent, mask=mask, progress=False)
-by_diffusers = AutoPipelineForInpainting.from_pipe(pipe)(
-    rocket.prompt,
-    image=tent,
-    mask_image=mask,
-    strength=1.0,
-    num_inference_steps=steps,
-    guidance_scale=filled.recipe.guidance,
-    generator=[torch.Generator("cpu").manual_seed(1)],
-    height=side,
-    width=side,
-).images[0]
-with torch.no_grad():
-    pixels = pipe.image_processor.preprocess(tent).to(pipe.device, pipe.unet.dtype)
-    latents = pipe.vae.encode(pixels).latent_dist.mean
-[there_and_back] = decode(pipe, latents * pipe.vae.config.scaling_factor)
+
+blender = AutoPipelineForInpainting.from_pipe(pipe)
+blender.set_progress_bar_config(disable=True)
+told = {"image": tent, "mask_image": mask, "width": side, "height": side, "strength": 1.0}
+told |= {"num_inference_steps": steps, "guidance_scale": filled.recipe.guidance}
+generator = torch.Generator("cpu").manual_seed(1)
+by_diffusers = blender(rocket.prompt, generator=[generator], **told).images[0]
 
 # %%
-ways = {
-    "there and back": there_and_back,
-    "diffusers": by_diffusers,
-    "sdlab": filled.image,
-}
+with torch.no_grad():
+    pixels = pipe.image_processor.preprocess(tent).to(pipe.device, pipe.unet.dtype)
+    clean = pipe.vae.encode(pixels).latent_dist.mean * pipe.vae.config.scaling_factor
+[back] = decode(pipe, clean)
+ways = {"encoded, decoded": back, "diffusers": by_diffusers, "sdlab": filled.image}
+cell = pipe.vae_scale_factor  # pixels of a picture on each side of a cell of the latents
+near = np.asarray(mask.filter(ImageFilter.MaxFilter(2 * cell + 1))) > 127
+print("outside moved by (grey levels): all, and those at least a cell away from the mask")
 for name, made in ways.items():
-    [moved] = 255 * metrics.distance([made], [tent], where=~inside)
-    same = (np.asarray(made) == np.asarray(tent)).all(-1)[~inside].mean()
-    print(
-        f"{name:16s}outside moved by {moved:4.1f} grey levels, {same:4.0%} of pixels equal"
+    everywhere, far = (
+        255 * metrics.distance([made], [tent], where=~part)[0] for part in (inside, near)
     )
+    same = (np.asarray(made) == np.asarray(tent)).all(-1)[~inside].mean()
+    print(f"{name:18s}{everywhere:5.1f}{far:7.1f}, {same:4.0%} of the pixels outside equal")
 sdlab.grid([tent, mask.convert("RGB"), *ways.values()], ["source", "mask", *ways])
 
 # %% [markdown]
-# No: *there and back* is the source, encoded and decoded with nothing done in between. The
-# autoencoder alone changes the pixels, also where nothing was to be changed, and diffusers'
-# inpainting carries that loss. It is easy to end: paste the source back outside of the mask when
+# No. In the first row nothing was drawn at all: the source was encoded and decoded, and the
+# autoencoder alone has changed its pixels. Inpainting has this loss too, and another one near the
+# mask: its grid is as coarse as that of the latents, so that cells on the border are drawn anew
+# with all of their pixels. Both are easy to end. Paste the source back outside of the mask when
 # all is done. That is what `sdlab` does with a mask, and then every pixel outside is the same.
 
 # %%
 outside = np.asarray(filled.image)[~inside] == np.asarray(tent)[~inside]
-moved = 255 * metrics.distance([there_and_back], [tent], where=~inside)[0]
+moved = 255 * metrics.distance([back], [tent], where=~inside)[0]
 sdlab.claim(
     "Inpainting leaves the rest of the picture untouched",
     held=None if moved else True,
@@ -592,7 +607,7 @@ over = [
 # such a change is an *attention processor*, and this is all of ours:
 
 # %%
-print(textwrap.dedent(inspect.getsource(borrowing.SharedAttention)))
+print(textwrap.dedent(inspect.getsource(borrowing.SharedAttention.__call__)))
 
 # %% [markdown]
 # **Matched features.** Or we leave attention alone and use AdaIN on the features themselves, on the
@@ -605,24 +620,23 @@ print(textwrap.dedent(inspect.getsource(borrowing.SharedAttention)))
 # > **Predict.** Which of the three will carry over the brush strokes, and which only the colours?
 
 # %%
-example_rows = {
+told = {"steps": steps, "guidance": guidance}
+like = {
     "no example": plain,
     "its colours, drawn over": over,
-    "shared attention": borrowing.draw_like(
-        pipe, example, prompts, steps=steps, features=False
-    ),
+    "shared attention": borrowing.draw_like(pipe, example, prompts, features=False, **told),
     "matched features": borrowing.draw_like(
-        pipe, example, prompts, steps=steps, attention=False
+        pipe, example, prompts, attention=False, **told
     ),
-    "both": borrowing.draw_like(pipe, example, prompts, steps=steps),
+    "both": borrowing.draw_like(pipe, example, prompts, **told),
 }
-sheet = [one for row in example_rows.values() for one in (example, *row)]
+sheet = [one for row in like.values() for one in (example, *row)]
 titles = ["the example", *prompts] + [""] * (len(sheet) - 1 - len(prompts))
-sdlab.grid(sheet, titles, columns=5, rows=list(example_rows))
+sdlab.grid(sheet, titles, columns=5, rows=list(like))
 
 # %%
 if in_our_world:
-    for name, made in example_rows.items():
+    for name, made in like.items():
         told = zip(judge.answers(made, "object"), judge.answers(made, "style"))
         print(f"{name:25s}", "; ".join(f"{thing}, {style}" for thing, style in told))
 
@@ -688,19 +702,23 @@ ways = {
     "attention to words, 80%": {"to_words": 0.8},
     "both attentions, 80%": {"to_words": 0.8, "to_itself": 0.8},
 }
-edited = {}
-for (before, old, new), seed in pairs.items():
-    for name, kept_share in ways.items():
-        both = borrowing.edit_words(
-            pipe, before, before.replace(old, new), seed=seed, steps=steps, **kept_share
-        )
-        edited[before, name] = both
-sheet = []
-for before, *_ in pairs:
-    sheet += [
+edited = {
+    (before, name): borrowing.edit_words(
+        pipe, before, before.replace(old, new), seed=seed, **told, **shares
+    )
+    for (before, old, new), seed in pairs.items()
+    for name, shares in ways.items()
+}
+
+# %%
+sheet = [
+    picture
+    for before, *_ in pairs
+    for picture in (
         edited[before, "the word alone"][0],
         *(edited[before, name][1] for name in ways),
-    ]
+    )
+]
 names = [f"{old} → {new}" for _, old, new in pairs]
 sdlab.grid(sheet, ["before", *ways] + [""] * 8, columns=4, rows=names)
 
@@ -848,8 +866,6 @@ def blend(x, clean, noise, mask, t):
 
 
 # %%
-with torch.no_grad():
-    clean = pipe.vae.encode(pixels).latent_dist.mean * pipe.vae.config.scaling_factor
 small = torch.tensor(inside)[None, None].to(clean)  # on the grid of the latents:
 small = torch.nn.functional.interpolate(small, clean.shape[-2:])
 
