@@ -50,6 +50,13 @@ side = sdlab.native_side(pipe)
 steps, guidance = 20, models.recommend(pipe)[1]
 kept = read_results("08")
 
+
+def draw(prompt, seed=0, **more):
+    """The picture of a prompt."""
+    run = sdlab.generate(pipe, prompt, seed=seed, steps=steps, progress=False, **more)
+    return run.image
+
+
 # %% [markdown]
 # ## Where do we step in?
 #
@@ -72,9 +79,9 @@ rough
 
 # %% [markdown]
 # > ✎ **Your own picture.** Instead of this house you can take a drawing or a photo of your own:
-# > `rough = Image.open("mine.png").convert("RGB").resize((side, side))`. (A recipe takes a file as well,
-# > `image="mine.jpg"`; of a picture of another shape `fit="pad"` keeps all and `fit="crop"` the
-# > middle.)
+# > `rough = Image.open("mine.png").convert("RGB").resize((side, side))`. (A recipe takes a file as
+# > well, `image="mine.jpg"`; of a picture of another shape `fit="pad"` keeps all, and
+# > `fit="crop"` the middle.)
 #
 # The **strength** $s$, from 0 to 1, says where we step in: of the $N$ steps of a run the first
 # $(1-s)\,N$ are left out. On the noise schedule it looks like this. The curves show how much of
@@ -88,6 +95,8 @@ scheduler = samplers.make("DDIM", pipe.scheduler.config)
 scheduler.set_timesteps(steps)
 picture = scheduler.alphas_cumprod[scheduler.timesteps].sqrt()
 curves = {"picture": picture, "noise": (1 - picture.square()).sqrt()}
+
+# %%
 labels = {"xlabel": "step of the run", "ylabel": "factor in the latents"}
 figure = sdlab.curve(range(steps), curves, **labels)
 [axis] = figure.axes
@@ -132,17 +141,18 @@ sdlab.grid(seen, [f"strength {strength:g}" for strength in strengths])
 
 # %%
 house = sdlab.Recipe("a house in a garden, watercolor", image=rough, steps=steps, seed=3)
-run = sdlab.generate(pipe, house, strength=0.6, sampler="DDIM", progress=False)
+by_diffusers = draw(house, seed=3, strength=0.6, sampler="DDIM")
 
+# %%
 with torch.no_grad():
     x, times = step_in(rough, 0.6, seed=3)
     prompt, negative = pipe.encode_prompt(house.prompt, pipe.device, 1, True)
     for t in times:
         guess = pipe.unet(torch.cat([x, x]), t, torch.cat([negative, prompt])).sample
-        guess = guess[:1] + run.recipe.guidance * (guess[1:] - guess[:1])  # notebook 02
+        guess = guess[:1] + guidance * (guess[1:] - guess[:1])  # notebook 02
         x = scheduler.step(guess, t, x).prev_sample
 [by_hand] = decode(pipe, x)
-apart = np.abs(np.asarray(by_hand, int) - np.asarray(run.image, int)).max()
+apart = np.abs(np.asarray(by_hand, int) - np.asarray(by_diffusers, int)).max()
 print(f"{len(times)} of {steps} steps, at most {apart} of 255 grey levels apart")
 assert apart <= 2
 
@@ -196,11 +206,9 @@ sdlab.curve(points, seen, xlabel="strength", ylabel="share of pictures in which 
 # %%
 again = points.index(0.6)
 for number, (before, after) in enumerate(kept["prompts"]):
-    source = sdlab.generate(pipe, before, seed=number, steps=steps, progress=False).image
-    made = sdlab.generate(
-        pipe, after, image=source, strength=0.6, seed=number, steps=steps, progress=False
-    )
-    now = metrics.distance([made.image], [source])[0]
+    source = draw(before, seed=number)
+    made = draw(after, seed=number, image=source, strength=0.6)
+    [now] = metrics.distance([made], [source])
     there = style[again]["distance"][number]
     print(f"{before} → {after.rsplit(', ')[-1]}: moved by {now:.3f}, kept {there:.3f}")
 
@@ -211,6 +219,8 @@ enough = [
     next((point for point, row in zip(points, rows) if np.mean(row[head]) >= 0.8), "none")
     for rows, head in ((style, "style"), (thing, "object"))
 ]
+
+# %%
 sdlab.claim(
     "Another style needs less strength than another thing",
     held=bool(earlier.is_clear and earlier.value > 0),
@@ -240,6 +250,8 @@ ends = sdlab.sweep(pipe, recipes, seed=list(range(8)))
 from_black, from_white = (
     [run.image for run in ends[start : start + 8]] for start in (0, 8)
 )
+
+# %%
 apart = intervals.mean(255 * metrics.distance(from_black, from_white))
 brighter = np.mean(from_white) - np.mean(from_black)
 print(f"√ᾱ at the first step: {picture[0]:.3f}")
@@ -258,9 +270,7 @@ sdlab.claim(
 # another animal. The strengths follow from what you have just seen.
 
 # %%
-lion = sdlab.generate(
-    pipe, "a lion on the beach, cartoon", seed=3, steps=steps, progress=False
-)
+lion = draw("a lion on the beach, cartoon", seed=3)
 wishes = {
     "a lion on the beach, oil painting": 0.5,
     "a lion on the beach, watercolor": 0.5,
@@ -269,8 +279,10 @@ wishes = {
     "a lion in the snow, cartoon": 0.8,
     "a panda on the beach, cartoon": 0.8,
 }
+
+# %%
 recipes = [
-    sdlab.Recipe(prompt, image=lion.image, strength=strength, steps=steps)
+    sdlab.Recipe(prompt, image=lion, strength=strength, steps=steps)
     for prompt, strength in wishes.items()
 ]
 six = sdlab.sweep(pipe, recipes, seed=seeds)
@@ -279,13 +291,13 @@ titles = [
     f"{textwrap.fill(prompt, 22)}\nstrength {strength:g}"
     for prompt, strength in wishes.items()
 ]
-sdlab.grid([lion.image, *first], ["the source", *titles], columns=4)
+sdlab.grid([lion, *first], ["the source", *titles], columns=4)
 
 # %%
 print(f"{'':36s}moved by (grey levels)   seen by the judge, of three seeds")
 for prompt in wishes:
     made = [run.image for run in six if run.recipe.prompt == prompt]
-    moved = 255 * metrics.distance(made, [lion.image] * len(made))
+    moved = 255 * metrics.distance(made, [lion] * len(made))
     told = f"{prompt:36s}{intervals.mean(moved)!s:25s}"
     if in_our_world:
         told += ", ".join(
@@ -324,13 +336,7 @@ sdlab.knob_grid(by_xl, rows="seed", columns="strength")
 # A **mask** is white where the picture is to be drawn anew, and black where it is to stay.
 
 # %%
-tent = sdlab.generate(
-    pipe,
-    "a tent in the mountains with a lake, oil painting",
-    seed=2,
-    steps=steps,
-    progress=False,
-).image
+tent = draw("a tent in the mountains with a lake, oil painting", seed=2)
 mask = Image.new("L", (side, side), 0)
 box = [round(share * side) for share in (0.1, 0.12, 0.9, 0.9)]
 ImageDraw.Draw(mask).rounded_rectangle(box, radius=side // 5, fill=255)
@@ -358,12 +364,12 @@ inside = np.asarray(mask) > 127
 rocket = sdlab.Recipe(
     "a rocket in the mountains with a lake, oil painting", steps=steps, seed=1
 )
-filled = sdlab.generate(pipe, rocket, image=tent, mask=mask, progress=False)
+filled = draw(rocket, seed=1, image=tent, mask=mask)
 
 blender = AutoPipelineForInpainting.from_pipe(pipe)
 blender.set_progress_bar_config(disable=True)
 told = {"image": tent, "mask_image": mask, "width": side, "height": side, "strength": 1.0}
-told |= {"num_inference_steps": steps, "guidance_scale": filled.recipe.guidance}
+told |= {"num_inference_steps": steps, "guidance_scale": guidance}
 generator = torch.Generator("cpu").manual_seed(1)
 by_diffusers = blender(rocket.prompt, generator=[generator], **told).images[0]
 
@@ -372,9 +378,11 @@ with torch.no_grad():
     pixels = pipe.image_processor.preprocess(tent).to(pipe.device, pipe.unet.dtype)
     clean = pipe.vae.encode(pixels).latent_dist.mean * pipe.vae.config.scaling_factor
 [back] = decode(pipe, clean)
-ways = {"encoded, decoded": back, "diffusers": by_diffusers, "sdlab": filled.image}
+ways = {"encoded, decoded": back, "diffusers": by_diffusers, "sdlab": filled}
 cell = pipe.vae_scale_factor  # pixels of a picture on each side of a cell of the latents
 near = np.asarray(mask.filter(ImageFilter.MaxFilter(2 * cell + 1))) > 127
+
+# %%
 print("outside moved by (grey levels): all, and those at least a cell away from the mask")
 for name, made in ways.items():
     everywhere, far = (
@@ -392,7 +400,7 @@ sdlab.grid([tent, mask.convert("RGB"), *ways.values()], ["source", "mask", *ways
 # all is done. That is what `sdlab` does with a mask, and then every pixel outside is the same.
 
 # %%
-outside = np.asarray(filled.image)[~inside] == np.asarray(tent)[~inside]
+outside = np.asarray(filled)[~inside] == np.asarray(tent)[~inside]
 moved = 255 * metrics.distance([back], [tent], where=~inside)[0]
 sdlab.claim(
     "Inpainting leaves the rest of the picture untouched",
@@ -416,6 +424,7 @@ def seam(picture):
     return np.abs(np.diff(grey, axis=1))[border].mean()
 
 
+# %%
 many = list(range(8))
 hole = rocket.but(image=tent, mask=mask)
 blended = [run.image for run in sdlab.sweep(pipe, hole, seed=many)]
@@ -498,16 +507,16 @@ sdlab.curve(scales, curves, xlabel="conditioning scale", ylabel="share")
 surplus = [np.subtract(row["followed"], row["mirrored"]) for row in whole]
 at = dict(zip(scales, surplus))
 recognised = {scale: row["object"] for scale, row in zip(scales, whole)}
-gain, cost = (
-    intervals.difference(at[1.0], at[0.0]),
-    intervals.difference(recognised[2.0], recognised[1.0]),
-)
+gain = intervals.difference(at[1.0], at[0.0])
+cost = intervals.difference(recognised[2.0], recognised[1.0])
+
+# %%
 sdlab.claim(
     "The more weight a sketch has, the better",
     held=bool(gain.value > 0 and not (cost.is_clear and cost.value < 0)),
-    measured=f"from scale 0 to 1 it follows {100 * gain.value:+.0f} points more of the lines than of "
-    f"the mirrored ones ({100 * gain.low:.0f} to {100 * gain.high:.0f}); from 1 to 2 the thing is "
-    f"recognised {100 * cost.value:+.0f} points more often ({100 * cost.low:.0f} to "
+    measured=f"from scale 0 to 1 it follows {100 * gain.value:+.0f} points more of the lines than "
+    f"of the mirrored ones ({100 * gain.low:.0f} to {100 * gain.high:.0f}); from 1 to 2 the "
+    f"thing is recognised {100 * cost.value:+.0f} points more often ({100 * cost.low:.0f} to "
     f"{100 * cost.high:.0f})",
 )
 
@@ -530,6 +539,8 @@ by_part = {
     name: next(r for r in kept["sketch"] if (r["scale"], r["start"], r["end"]) == part)
     for name, part in parts.items()
 }
+
+# %%
 print(f"{'':26s}{'lines followed':24s}{'mirrored':24s}thing recognised")
 for name, row in by_part.items():
     two = "".join(f"{intervals.mean(row[key])!s:24s}" for key in ("followed", "mirrored"))
@@ -555,43 +566,31 @@ sdlab.claim(
 # things* in its style. The prompts will not say a word about style.
 
 # %%
-example = sdlab.generate(
-    pipe,
-    "a castle in the mountains with a lake, oil painting",
-    seed=4,
-    steps=steps,
-    progress=False,
-).image
+example = draw("a castle in the mountains with a lake, oil painting", seed=4)
 prompts = [
     "a lion in a garden",
     "a rocket at night",
     "a pizza on the beach",
     "a car in the snow",
 ]
-plain = [
-    sdlab.generate(pipe, prompt, seed=seed, steps=steps, progress=False).image
-    for seed, prompt in enumerate(prompts)
-]
+plain = [draw(prompt, seed) for seed, prompt in enumerate(prompts)]
 
 # %% [markdown]
 # **Colours first.** We give each plain picture the colours of the example (*histogram matching*:
 # the darkest tenth becomes as dark as the example's darkest tenth, and so on, for each channel),
 # and let the model draw it over with a strength of 0.5.
 
+
 # %%
-recoloured = [
-    Image.fromarray(
-        match_histograms(np.asarray(one), np.asarray(example), channel_axis=-1).astype(
-            "uint8"
-        )
-    )
-    for one in plain
-]
+def recolour(picture):
+    """The picture in the colours of the example."""
+    pixels = match_histograms(np.asarray(picture), np.asarray(example), channel_axis=-1)
+    return Image.fromarray(pixels.astype("uint8"))
+
+
 over = [
-    sdlab.generate(
-        pipe, prompt, image=one, strength=0.5, seed=seed, steps=steps, progress=False
-    ).image
-    for seed, (prompt, one) in enumerate(zip(prompts, recoloured))
+    draw(prompt, seed, image=recolour(one), strength=0.5)
+    for seed, (prompt, one) in enumerate(zip(prompts, plain))
 ]
 
 # %% [markdown]
@@ -630,6 +629,8 @@ like = {
     ),
     "both": borrowing.draw_like(pipe, example, prompts, **told),
 }
+
+# %%
 sheet = [one for row in like.values() for one in (example, *row)]
 titles = ["the example", *prompts] + [""] * (len(sheet) - 1 - len(prompts))
 sdlab.grid(sheet, titles, columns=5, rows=list(like))
@@ -664,6 +665,8 @@ for name, gain in gains.items():
         f"{name:24s}{100 * gain.value:+4.0f} points ({100 * gain.low:+.0f} to "
         f"{100 * gain.high:+.0f}), {'clear' if gain.is_clear else 'not clear'}"
     )
+
+# %%
 best = gains["both"]
 sdlab.claim(
     "An example can give its style without a word",
@@ -702,6 +705,8 @@ ways = {
     "attention to words, 80%": {"to_words": 0.8},
     "both attentions, 80%": {"to_words": 0.8, "to_itself": 0.8},
 }
+
+# %%
 edited = {
     (before, name): borrowing.edit_words(
         pipe, before, before.replace(old, new), seed=seed, **told, **shares
@@ -756,16 +761,16 @@ for row in kept["words"]:
 # %%
 by_method = {row["method"]: row for row in kept["words"]}
 alone, words, both = (by_method[name] for name in ways)
-calmer, cost = (
-    255 * np.subtract(words["should stay"], alone["should stay"]),
-    np.subtract(both["recognised"], alone["recognised"]),
-)
-calmer, cost = intervals.mean(calmer), intervals.mean(cost)
+calmer = intervals.difference(words["should stay"], alone["should stay"])
+cost = intervals.difference(both["recognised"], alone["recognised"])
+ends = ", ".join(f"{255 * end:+.1f}" for end in (calmer.low, calmer.high))
+
+# %%
 sdlab.claim(
     "Keeping the attention to words keeps the rest of the picture",
     held=bool(calmer.is_clear and calmer.value < 0),
-    measured=f"against the word alone, what should stay moves by {calmer.value:+.1f} grey levels "
-    f"({calmer.low:.1f} to {calmer.high:.1f}) of {255 * np.mean(alone['should stay']):.0f}; "
+    measured=f"against the word alone, what should stay moves by {255 * calmer.value:+.1f} grey "
+    f"levels ({ends}) of {255 * np.mean(alone['should stay']):.0f}; "
     f"keeping both attentions, the new word is seen {100 * cost.value:+.0f} points more often",
     source="Hertz et al. 2022",
 )
@@ -783,15 +788,10 @@ sdlab.claim(
 found = []
 for ((before, old, new), seed), shape in zip(pairs.items(), masks):
     source = edited[before, "the word alone"][0]
-    recipe = sdlab.Recipe(before.replace(old, new), image=source, mask=shape, seed=seed)
-    found += [
-        source,
-        shape.convert("RGB"),
-        sdlab.generate(pipe, recipe, progress=False).image,
-    ]
-sdlab.grid(
-    found, ["before", "where the word looks", "that part anew"] + [""] * 6, columns=3
-)
+    made = draw(before.replace(old, new), seed, image=source, mask=shape)
+    found += [source, shape.convert("RGB"), made]
+titles = ["before", "where the word looks", "that part anew"]
+sdlab.grid(found, titles + [""] * 6, columns=3)
 
 # %% [markdown]
 # Outside of the mask nothing moves, by construction. But look at the borders: where the map is
@@ -830,9 +830,7 @@ with sdlab.exercise("Enough steps"):
         "29 and int() makes it 28. Try the numbers one after the other instead of dividing"
     )
     few, enough = (
-        sdlab.generate(
-            pipe, house, strength=0.3, steps=count, sampler="DDIM", progress=False
-        ).image
+        sdlab.generate(pipe, house, strength=0.3, steps=count, progress=False).image
         for count in (ask_for(2, 0.3), ask_for(12, 0.3))
     )
     print(
@@ -866,30 +864,25 @@ def blend(x, clean, noise, mask, t):
 
 
 # %%
-small = torch.tensor(inside)[None, None].to(clean)  # on the grid of the latents:
-small = torch.nn.functional.interpolate(small, clean.shape[-2:])
+small = torch.tensor(inside)[None, None].to(clean)
+small = torch.nn.functional.interpolate(
+    small, clean.shape[-2:]
+)  # on the grid of the latents
 
 
 def inpaint(recipe):
     """A picture, drawn by the text-to-image pipeline with `blend` after every step."""
-    noise = randn_tensor(
-        clean.shape,
-        torch.Generator("cpu").manual_seed(recipe.seed),
-        clean.device,
-        clean.dtype,
-    )
+    start = torch.Generator("cpu").manual_seed(recipe.seed)
+    noise = randn_tensor(clean.shape, start, clean.device, clean.dtype)
 
     def after_step(pipe, step, t, values):
-        following = pipe.scheduler.timesteps[step + 1 : step + 2]
-        t = following if len(following) else None
+        t = pipe.scheduler.timesteps[step + 1 : step + 2]
+        t = t if len(t) else None
         return {"latents": blend(values["latents"], clean, noise, small, t)}
 
-    return pipe(
-        recipe.prompt,
-        latents=noise.clone(),
-        num_inference_steps=steps,
-        callback_on_step_end=after_step,
-    ).images[0]
+    told = {"num_inference_steps": steps, "guidance_scale": guidance}
+    told |= {"latents": noise.clone(), "callback_on_step_end": after_step}
+    return pipe(recipe.prompt, **told).images[0]
 
 
 # %%
