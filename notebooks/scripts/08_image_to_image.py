@@ -171,11 +171,12 @@ labels = {"xlabel": "strength", "ylabel": "distance to the painting (grey levels
 sdlab.curve(strengths, np.array(far), **labels)
 
 # %% [markdown]
-# A small strength keeps the painting, and with it everything that is clumsy about it. A large one
-# gives a proper house, which stands where *the seed* wants it. In between is a range where the
-# place is yours and the drawing is the model's. What the noise covers first is the fine detail,
-# because there is little of it; the large areas of colour need much more noise to drown. That is
-# why the layout is the last thing to go.
+# At the smallest strength the house stands where it was painted, and it looks painted. At the
+# largest it looks like the other houses of this model, and it stands where the model would have
+# put it anyway. In between is a range where the place is yours and the drawing is the model's.
+# Look again at what the model gets to see: the noise covers fine detail first, because there is
+# little of it, and large areas of colour shine through for long. That is why the layout is the
+# last thing to go.
 #
 # ### How strong is strong enough?
 #
@@ -221,18 +222,17 @@ enough = [
 ]
 
 # %%
-sdlab.claim(
-    "Another style needs less strength than another thing",
-    held=bool(earlier.is_clear and earlier.value > 0),
-    measured=f"at strength 0.5 the new style is seen in "
-    f"{intervals.share(style[half]['style'])}, the new thing in "
-    f"{intervals.share(thing[half]['object'])}; four of five first at {enough[0]} and {enough[1]}",
-)
+for name, row in ("style", style[half]["style"]), ("thing", thing[half]["object"]):
+    print(f"at strength 0.5 the new {name} is seen in {intervals.share(row)}")
+points_more = (100 * value for value in (earlier.value, earlier.low, earlier.high))
+print("difference: {:+.0f} points ({:.0f} to {:.0f}),".format(*points_more), end=" ")
+print("clear" if earlier.is_clear else "not clear")
+print(f"seen in four of five: style from {enough[0]} on, thing from {enough[1]} on")
 
 # %% [markdown]
-# So there is no best strength. It depends on what the change is made of: a style is mostly fine
-# detail, and the first bit of noise covers that; a thing is its outline, and the outline drowns
-# late.
+# Another thing needs more strength than another style, so there is no strength that is best for
+# everything. A style is mostly fine detail, and a little noise covers that; a thing is its
+# outline, and the outline drowns late.
 #
 # ### Is anything left at strength 1?
 #
@@ -264,6 +264,9 @@ sdlab.claim(
 )
 
 # %% [markdown]
+# So the two results are not equal to the last bit, but nobody would see in them what they began
+# with. In practice strength 1 means: the size and the seed of a new picture, and nothing else.
+#
 # ## One picture, six transformations
 #
 # Now with a finished picture, and with wishes of different size: four styles, another place, and
@@ -511,16 +514,22 @@ gain = intervals.difference(at[1.0], at[0.0])
 cost = intervals.difference(recognised[2.0], recognised[1.0])
 
 # %%
-sdlab.claim(
-    "The more weight a sketch has, the better",
-    held=bool(gain.value > 0 and not (cost.is_clear and cost.value < 0)),
-    measured=f"from scale 0 to 1 it follows {100 * gain.value:+.0f} points more of the lines than "
-    f"of the mirrored ones ({100 * gain.low:.0f} to {100 * gain.high:.0f}); from 1 to 2 the "
-    f"thing is recognised {100 * cost.value:+.0f} points more often ({100 * cost.low:.0f} to "
-    f"{100 * cost.high:.0f})",
-)
+told = {
+    "followed less mirrored, scale 1 against 0": gain,
+    "thing recognised, scale 2 against 1": cost,
+}
+for name, one in told.items():
+    low, value, high = (100 * number for number in (one.low, one.value, one.high))
+    clear = "clear" if one.is_clear else "not clear"
+    print(f"{name:42s}{value:+4.0f} points ({low:+.0f} to {high:+.0f}), {clear}")
 
 # %% [markdown]
+# At scale 0 the sketch is not there at all. Up to 1 the lines are followed more and more, and those
+# in the wrong place less: the thing really moves to where the sketch is. Beyond 1 there is little
+# left to gain, and the thing itself gets lost. The ControlNet has learned with a weight of 1, and
+# the U-Net never met features that were twice as large. The judge has a part in this too: it has
+# seen few things that are small and stand at the side.
+#
 # ### When does it act?
 #
 # The sketch need not act all the time. `sketch_start` and `sketch_end` are the shares of the steps
@@ -552,13 +561,22 @@ gap = intervals.difference(
     np.subtract(early["followed"], early["mirrored"]),
     np.subtract(late["followed"], late["mirrored"]),
 )
+after_40 = intervals.share(thing[points.index(0.6)]["object"])
+print(f"strength 0.6 begins after 40% of the steps; the new thing was seen in {after_40}")
 sdlab.claim(
-    "A sketch has to act in the first steps, for they decide the layout",
+    "A sketch has to act in the first steps, because they decide the layout",
     held=bool(gap.value > 0) if gap.is_clear else None,
-    measured=f"followed less mirrored, early against late: {100 * gap.value:+.0f} points "
+    measured=f"followed less mirrored, steps 0–40% against 40–100%: {100 * gap.value:+.0f} points "
     f"({100 * gap.low:.0f} to {100 * gap.high:.0f})",
 )
 
+# %% [markdown]
+# Here it helps to remember the strengths. Strength 0.6 leaves out the first 40% of the steps, and
+# still most new things could be drawn. So after 40% of the steps the outline is still open, and a
+# sketch that begins to act then comes in time. The rule is not wrong everywhere: how early the
+# layout is decided depends on the noise schedule, and on how large things are in the pictures. It
+# has to be measured.
+#
 # %% [markdown]
 # ## A style by example
 #
@@ -676,13 +694,25 @@ sdlab.claim(
     f"{intervals.share(base)}; in words in {intervals.share(by_method['style in words']['style'])}",
 )
 
+# %%
+for name, head in ("thing", "object"), ("place", "background"):
+    lost = intervals.difference(by_method["both"][head], by_method["no example"][head])
+    low, value, high = (100 * number for number in (lost.low, lost.value, lost.high))
+    clear = "clear" if lost.is_clear else "not clear"
+    print(f"{name} recognised, both against no example: {value:+.0f} points", end=" ")
+    print(f"({low:+.0f} to {high:+.0f}), {clear}")
+
 # %% [markdown]
-# Why is shared attention the weaker of the two *here*, although it was made for this purpose? In
-# the pocket model, attention works only on the two coarse levels of the U-Net; a cell there is a
-# large patch of the picture, and a brush stroke is smaller than a patch. Strokes live on the finest
-# level, and there matching acts. SD 1.5 has attention on its finest level too. The price of
-# matching is that it knows no things: a mean takes the blue of a lake along as readily as the
-# stroke of a brush.
+# The example's colours alone are not its style. Attention and matching each carry over a part of
+# it, and together they carry over more. They act in different places: in the pocket model attention
+# works on the two coarse levels of the U-Net only, where a cell is a large patch of the picture,
+# and matching on the finest, where the strokes are. (SD 1.5 has attention on its finest level
+# too.)
+#
+# There are two limits. A mean knows no things, so it takes the blue of a lake along as readily as
+# the stroke of a brush, and that can cost the thing and the place. And where the model knows a
+# word for the style, the word is still the surer way. The example is for the styles that have
+# none.
 #
 # ## An edit by words
 #
