@@ -47,7 +47,7 @@ SKETCHES = (  # a stick drawing, where it goes (None: as it is), and what it is 
     ("fish", "right", Asked("a fish on a white background, pixel art", ("fish",), "pixel art", "white")),
 )
 KEPT = {  # how a word is exchanged → what of the first picture's attention is kept
-    "word alone": {"to_words": 0.0}, "attention to words, 40%": {"to_words": 0.4}, "attention to words, 80%": {"to_words": 0.8},
+    "the word alone": {"to_words": 0.0}, "attention to words, 40%": {"to_words": 0.4}, "attention to words, 80%": {"to_words": 0.8},
     "both attentions, 80%": {"to_words": 0.8, "to_itself": 0.8},
 }  # fmt: skip
 
