@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from sdlab.pipes import samplers
+from sdlab.pipes.decoding import mend
 from sdlab.pipes.tasks import picture_arguments
 
 
@@ -75,10 +76,11 @@ def _draw(base, refiner, recipes, latents, on_step):
 
     The latents of every step are appended to `latents`, unless that is None.
     """
-    steps, shared = 0, recipes[0]
+    steps, last, shared = 0, None, recipes[0]
 
     def listen(_, step, timestep, values):
-        nonlocal steps
+        nonlocal steps, last
+        last = values["latents"]
         if latents is not None:
             latents.append(values["latents"].detach().float().cpu())
         if on_step:
@@ -92,10 +94,10 @@ def _draw(base, refiner, recipes, latents, on_step):
     }  # fmt: skip
     more = picture_arguments(shared)
     if refiner is None:
-        images = base(**common, **more).images
+        images = mend(base, base(**common, **more), last)
         return [paste_back(image, more["image"], more["mask_image"]) for image in images] if shared.mask is not None else images
     half_done = base(**common, **more, denoising_end=shared.handover, output_type="latent").images
-    return refiner(image=half_done, **common, denoising_start=shared.handover).images
+    return mend(refiner, refiner(image=half_done, **common, denoising_start=shared.handover), last)
 
 
 def _words(recipes):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from sdlab.pipes.first_load import announce
 from sdlab.pipes.hub import explain
 from sdlab.pipes.memory import check_memory, place
 from sdlab.pipes.models import MODELS, SKETCH, TEXT, look_up, name_of, native_side
@@ -50,6 +51,8 @@ def load(name=None, device=None, dtype=None, *, base=None, memory="auto", local_
     check_memory(memory)
     target = devices.pick(device)
     dtype = dtype or devices.default_dtype(target)
+    if model.commit and not local_files_only:
+        announce(str(name), model)
     lender = base or (model.base and load(model.base, target, dtype, memory=memory, local_files_only=local_files_only))
     hub = {"revision": model.commit, "variant": model.variant} if model.commit else {}
     settings = {

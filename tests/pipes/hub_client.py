@@ -7,7 +7,8 @@ import json
 import sys
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
 
@@ -29,9 +30,9 @@ def full_disk(wanted):
 def act(command):
     """Load the model that a command names, and draw with it if it says so: what came of it."""
     start = time.perf_counter()
-    said = []
+    said, heard = [], StringIO()
     try:
-        with full_disk(command.get("full")), warnings.catch_warnings(record=True) as caught:
+        with redirect_stderr(StringIO()) as heard, full_disk(command.get("full")), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             pipe = sdlab.load(command["model"], device="cpu", local_files_only=command.get("local_files_only", False))
             said = [str(one.message) for one in caught]
@@ -45,7 +46,7 @@ def act(command):
             causes.append({"type": type(error).__name__, "says": str(error)})
             error = error.__cause__
         found = {"error": causes[0], "causes": causes[1:]}
-    return {**found, "seconds": time.perf_counter() - start, "warned": said}
+    return {**found, "seconds": time.perf_counter() - start, "warned": said, "heard": heard.getvalue()}
 
 
 def main():

@@ -125,11 +125,11 @@ class Answering(BaseHTTPRequestHandler):
     def log_message(self, *_):
         """Say nothing."""
 
-    def do_HEAD(self):  # noqa: N802
+    def do_HEAD(self):
         """Headers only."""
         self._answer()
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         """The listing of a repository, or a file of it."""
         self._answer()
 

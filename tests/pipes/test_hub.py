@@ -5,15 +5,16 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-
 from transformers import CLIPTextConfig, CLIPTextModel
 
 import sdlab
+from sdlab.pipes.first_load import announce
 from tests.pipes.hub_stand_in import Fault, HubStandIn
 
 REPO = "studio/tiny"
@@ -85,12 +86,31 @@ def test_a_model_is_fetched_once_and_then_taken_from_the_cache(hub):
     first = hub.ask(draw=True)
     assert first["class"] == "StableDiffusionPipeline", first
     assert hub.asked
+    assert f"studio/tiny is fetched from the Hub once: its weights into {hub.cache}" in first["heard"]
     weights = [path for method, path in hub.asked if method == "GET" and path.endswith(".safetensors")]
     assert weights and not [path for path in weights if ".fp16" in path]
     assert len(weights) == len(set(weights))
     hub.asked.clear()
     again = hub.ask(draw=True, local_files_only=True)
     assert again["pixels"] == first["pixels"] and not hub.asked
+    assert "is fetched" not in hub.ask()["heard"]
+
+
+def test_a_disk_without_room_is_told_before_the_download(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "not" / "there" / "yet"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    huge = replace(sdlab.MODELS["sd15"], gigabytes=1e9)
+    with pytest.raises(OSError, match=r"model sd15 takes 1e\+09 GB, and .* GB left: free some, or set HF_HOME"):
+        announce("sd15", huge)
+
+
+def test_the_first_load_says_the_licence_and_what_it_forbids(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    announce("sd15", sdlab.MODELS["sd15"])
+    said = capsys.readouterr().err
+    assert "2.7 GB into" in said and "licence CreativeML OpenRAIL-M: free, but not for what harms" in said
+    assert all(model.terms for model in sdlab.MODELS.values() if model.commit)
 
 
 @pytest.mark.parametrize(
