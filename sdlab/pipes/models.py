@@ -21,7 +21,8 @@ class Model:
     """A row of the table: where the weights are and what they are.
 
     `terms` are the licence's restrictions on use, in a few words. `gigabytes` is the download, and about what the weights take in half
-    precision; `side` the native size in pixels; `steps` and `guidance` are what a Recipe that leaves them open gets. `base` names the row whose parts a model borrows: `borrows` says which, and
+    precision; `side` the native size in pixels; `steps` and `guidance` are what a
+    Recipe that leaves them open gets. `base` names the row whose parts a model borrows: `borrows` says which, and
     a ControlNet borrows all of them. `without` names parts of the published model that are left out.
     """
 
