@@ -8,11 +8,12 @@ from pathlib import Path
 from sdlab.assets import ASSETS
 from sdlab.system.calls import brief, check_call
 
-TEXT, SKETCH, REFINER = "text to image", "sketch to image", "refiner"  # kinds
+TEXT, SKETCH, REFINER, AUTOENCODER = "text to image", "sketch to image", "refiner", "autoencoder"  # kinds
 PARTS = {  # what a folder of each kind has at least
     TEXT: ("model_index.json", "unet", "text_encoder", "tokenizer"),
     SKETCH: ("config.json",),
     REFINER: ("model_index.json", "unet"),
+    AUTOENCODER: ("config.json",),
 }
 
 
@@ -23,7 +24,8 @@ class Model:
     `terms` are the licence's restrictions on use, in a few words. `gigabytes` is the download, and about what the weights take in half
     precision; `side` the native size in pixels; `steps` and `guidance` are what a
     Recipe that leaves them open gets. `base` names the row whose parts a model borrows: `borrows` says which, and
-    a ControlNet borrows all of them. `without` names parts of the published model that are left out.
+    a ControlNet borrows all of them. `without` names parts of the published model that are left out; `half_vae` the row of an autoencoder
+    that takes the place of its own in half precision, where that one overflows.
     """
 
     source: str
@@ -39,6 +41,7 @@ class Model:
     base: str | None = None
     borrows: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    half_vae: str | None = None
 
 
 HARMLESS = "free, but not for what harms, deceives or exploits people"  # attachment A of the OpenRAIL licences
@@ -65,9 +68,20 @@ MODELS = {
     ),
     "sdxl": Model(
         "stabilityai/stable-diffusion-xl-base-1.0", "462165984030d82259a11f4367a4eed129e94a7b", "CreativeML OpenRAIL++-M", HARMLESS,
-        6.9, 1024, variant="fp16", steps=30, guidance=5.0,
+        6.9, 1024, variant="fp16", steps=30, guidance=5.0, half_vae="sdxl-vae-fp16-fix",
+    ),
+    "sdxl-refiner": Model(
+        "stabilityai/stable-diffusion-xl-refiner-1.0", "5d4cfe854c9a9a87939ff3653551c2b3c99a4356", "CreativeML OpenRAIL++-M", HARMLESS,
+        4.5, 1024, REFINER, steps=30, guidance=5.0, variant="fp16", base="sdxl", borrows=("vae", "text_encoder_2", "tokenizer_2"),
+    ),
+    "sdxl-vae-fp16-fix": Model(
+        "madebyollin/sdxl-vae-fp16-fix", "207b116dae70ace3637169f1ddd2434b91b3a8cd", "MIT", "free", 0.3, 1024, AUTOENCODER,
     ),
 }  # fmt: skip
+
+MOVED = {  # a Hub id that is gone → the row that took its place, and why
+    "runwayml/stable-diffusion-v1-5": ("sd15", "its owners took it off the Hub in 2024, and this is a copy of the same weights"),
+}
 
 
 def look_up(name):
@@ -79,6 +93,7 @@ def look_up(name):
     if not isinstance(name, str | Path) or not str(name).strip():
         raise TypeError(f"model {brief(name)} is no name: give one of {', '.join(MODELS)}, a folder, a .safetensors file or a Hub id")
     name = str(name)
+    name = MOVED.get(name, (name,))[0]
     by_source = {model.source: model for model in MODELS.values() if model.commit}
     if name in MODELS or name in by_source:
         return MODELS.get(name) or by_source[name]

@@ -12,7 +12,10 @@ from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
 
+import torch
+
 import sdlab
+from sdlab.pipes.models import name_of
 
 
 @contextmanager
@@ -34,9 +37,10 @@ def act(command):
     try:
         with redirect_stderr(StringIO()) as heard, full_disk(command.get("full")), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            pipe = sdlab.load(command["model"], device="cpu", local_files_only=command.get("local_files_only", False))
+            dtype = getattr(torch, command.get("dtype", "float32"))
+            pipe = sdlab.load(command.get("model"), device="cpu", dtype=dtype, local_files_only=command.get("local_files_only", False))
             said = [str(one.message) for one in caught]
-        found = {"class": type(pipe).__name__, "name": sdlab.pipes.models.name_of(pipe)}
+        found = {"class": type(pipe).__name__, "name": name_of(pipe), "vae": pipe.vae.config._name_or_path}
         if command.get("draw"):
             run = sdlab.generate(pipe, "a lion", steps=2, seed=1, progress=False)
             found |= {"pixels": hash(run.image.tobytes()), "size": run.image.size}

@@ -92,8 +92,10 @@ class HubStandIn:
         finally:
             self.__enter__()
 
-    def commit(self, repo):
-        """A commit's hash, which changes with the files."""
+    def commit(self, repo, asked="main"):
+        """The commit's hash that was asked for; of a branch, one that changes with the files."""
+        if re.fullmatch("[0-9a-f]{40}", asked):
+            return asked
         names = "".join(f"{path} {path.stat().st_size}" for path in self.files(repo).values())
         return hashlib.sha1(names.encode()).hexdigest()
 
@@ -140,9 +142,9 @@ class Answering(BaseHTTPRequestHandler):
         if fault and isinstance(fault.kind, int):
             self._refuse(fault.kind, *REASONS[fault.kind], wait=fault.wait)
         elif (found := API.match(path)) and found[1] in self.hub.repos:
-            self._list(found[1], found[2])
+            self._list(*found.groups())
         elif (found := FILE.match(path)) and found[1] in self.hub.repos:
-            self._send_file(found[1], found[3], fault)
+            self._send_file(*found.groups(), fault)
         else:
             self._refuse(404, *REASONS[404])
 
@@ -162,8 +164,8 @@ class Answering(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(body)
 
-    def _list(self, repo, what):
-        files, commit = self.hub.files(repo), self.hub.commit(repo)
+    def _list(self, repo, what, revision):
+        files, commit = self.hub.files(repo), self.hub.commit(repo, revision or "main")
         if what == "tree":
             listed = [
                 {"type": "file", "path": name, "size": path.stat().st_size, "oid": _git(path)}
@@ -179,7 +181,7 @@ class Answering(BaseHTTPRequestHandler):
         self.send_header("X-Repo-Commit", commit)
         self._send(json.dumps(listed).encode(), "application/json")
 
-    def _send_file(self, repo, name, fault):
+    def _send_file(self, repo, revision, name, fault):
         path = self.hub.files(repo).get(name)
         if path is None:
             self._refuse(404, "EntryNotFound", "Entry not found")
@@ -190,7 +192,7 @@ class Answering(BaseHTTPRequestHandler):
         if first:
             self.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
         digest = _sha256(path) if name.endswith(LARGE) else _git(path)
-        headers = {"X-Repo-Commit": self.hub.commit(repo), "ETag": f'"{digest}"', "Accept-Ranges": "bytes"}
+        headers = {"X-Repo-Commit": self.hub.commit(repo, revision), "ETag": f'"{digest}"', "Accept-Ranges": "bytes"}
         if name.endswith(LARGE):
             headers |= {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": len(body)}
         for key, value in headers.items():

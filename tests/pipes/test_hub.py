@@ -198,3 +198,56 @@ def test_a_repository_without_its_unet_is_told(hub, tiny, tmp_path):
     failed = hub.ask("studio/lacking")
     assert failed["error"]["type"] == "OSError" and "\n" not in failed["error"]["says"]
     assert "unet" in failed["error"]["says"], failed
+
+
+@pytest.fixture(scope="module")
+def published(tiny, tmp_path_factory):
+    """The models of the table under their own ids, in the small: `{id: folder}`."""
+    place = tmp_path_factory.mktemp("published")
+    base = sdlab.load("pocket-xl", device="cpu")
+    refiner = sdlab.load("pocket-xl-refiner", device="cpu", base=base)
+    base.save_pretrained(place / "sdxl", variant="fp16")
+    refiner.save_pretrained(place / "sdxl-refiner", variant="fp16")
+    base.vae.save_pretrained(place / "sdxl-vae-fp16-fix")
+    return {sdlab.MODELS["sd15"].source: tiny} | {sdlab.MODELS[folder.name].source: folder for folder in place.iterdir()}
+
+
+def _fetched(hub):
+    return {"/".join(path.split("/")[-2:]) for method, path in hub.asked if method == "GET" and path.endswith(".safetensors")}
+
+
+def test_a_row_of_the_table_is_fetched_at_its_commit_and_in_half_precision(hub, published):
+    hub.repos |= published
+    found = hub.ask("sd15", draw=True)
+    assert found.get("name") == "sd15", found
+    assert all(".fp16" in file for file in _fetched(hub))
+    asked = [path for _, path in hub.asked if "stable-diffusion-v1-5" in path]
+    assert asked and all(sdlab.MODELS["sd15"].commit in path for path in asked if "/resolve/" in path)
+    hub.asked.clear()
+    assert hub.ask("sd15").get("name") == "sd15" and not _fetched(hub)
+
+
+def test_an_id_that_is_gone_leads_to_what_took_its_place(hub, published):
+    hub.repos |= published
+    found = hub.ask("runwayml/stable-diffusion-v1-5")
+    assert found.get("name") == "sd15", found
+    assert any("has moved: its owners took it off the Hub in 2024" in said for said in found["warned"])
+
+
+def test_in_half_precision_the_xl_takes_the_autoencoder_that_does_not_overflow(hub, published):
+    hub.repos |= published
+    assert "sdxl-vae-fp16-fix" in hub.ask("sdxl", dtype="float16")["vae"]
+    assert "sdxl-vae-fp16-fix" not in hub.ask("sdxl", dtype="float32")["vae"]
+
+
+def test_a_refiner_borrows_what_its_base_has(hub, published):
+    hub.repos |= published
+    assert hub.ask("sdxl").get("name") == "sdxl"
+    hub.asked.clear()
+    assert hub.ask("sdxl-refiner").get("name") == "sdxl-refiner"
+    assert _fetched(hub) == {"unet/diffusion_pytorch_model.fp16.safetensors"}
+
+
+def test_an_autoencoder_alone_is_refused():
+    with pytest.raises(ValueError, match=r"'sdxl-vae-fp16-fix' is an autoencoder and draws nothing alone: sdlab\.load\('sdxl'\) takes it"):
+        sdlab.load("sdxl-vae-fp16-fix")
