@@ -181,7 +181,9 @@ for name, recipes in (
 # %%
 steps = [1, 2, 5, 10, 25]
 runs = [sdlab.generate(pipe, first.but(steps=n), progress=False) for n in steps]
-sdlab.grid([run.image for run in runs], [f"{n} steps" for n in steps], columns=5)
+sdlab.grid(
+    [run.image for run in runs], [f"{n} step{'s' * (n > 1)}" for n in steps], columns=5
+)
 
 # %%
 scales = [1, 2, 4, 8, 14]

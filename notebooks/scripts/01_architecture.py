@@ -147,8 +147,8 @@ diagrams.levels(anatomy.trace(real["sd15"]["unet"]), "SD 1.5")
 diagrams.levels(anatomy.trace(real["sdxl"]["unet"]), "SDXL")
 
 # %% [markdown]
-# The widest block of each U-Net holds most of its parameters: the number of weights between two layers grows with the square of the
-# channels, and with the number of transformer layers, of which SDXL puts ten on its smallest grid.
+# The widest blocks hold by far the most parameters: the number of weights between two layers grows with the square of the channels. In
+# SDXL it also grows with the number of transformer layers, of which there are ten on the smallest grid.
 #
 # One set of weights serves every noise level. The level $t$ enters as a *time embedding*: sines and cosines of $t$ at many frequencies. Each
 # row below is one level. The left half of the columns are the cosines, the right half the sines, from fast to slow frequencies. Rows of
@@ -206,9 +206,10 @@ for word, values in share.items():
     )
 
 # %% [markdown]
-# In the pocket model *lion* gathers in the middle. *Beach* does not gather on the beach: its share is about what chance would give, as that
-# of the small words is. And even for *lion* we cannot say yet what it follows: in this model's world the object nearly always stands in
-# the middle. So we ask for another place, and look which half of the picture *lion* prefers then.
+# In the pocket model *lion* gathers in the middle. *Beach* does not gather on the beach: its share is about what chance would give, like
+# that of *a* and *oil*. *On* is above chance. Perhaps that is because its vector has read *lion*; the measurement does not say. And even
+# for *lion* we cannot say yet what its attention follows: in this model's world the object nearly always stands in the middle. So we ask
+# for another place, and look which half of the picture *lion* prefers then.
 
 # %%
 sides = {}
