@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import sdlab
-from pocket.reports.guidance import SCALES, draw, make, settings, write
+from pocket.reports.guidance import SCALES, draw, make, settings
+from pocket.reports.results import write_lines
 
 PROMPTS, SEEDS, NUMBERS = ["a lion on the beach, cartoon", "a house at night, oil painting"], [3, 4], 1024
 
@@ -57,7 +58,7 @@ def test_projected_guidance_that_keeps_everything_is_plain_and_its_momentum_coun
 
 
 def test_the_file_has_a_line_per_entry(tmp_path):
-    write(tmp_path / "new" / "02.json", {"about": {"steps": 25}, "guidance 1": {"variety": [1.23456]}})
+    write_lines(tmp_path / "new" / "02.json", {"about": {"steps": 25}, "guidance 1": {"variety": [1.23456]}})
     text = (tmp_path / "new" / "02.json").read_text(encoding="utf-8")
     assert len(text.splitlines()) == 4
     assert json.loads(text)["guidance 1"] == {"variety": [1.2346]}
