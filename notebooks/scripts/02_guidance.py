@@ -568,7 +568,7 @@ for marker, name in zip("s^D", remedies):
     axis.errorbar(x, y.value, ends, fmt=marker, label=f"15, {name}")
 axis.margins(y=0.12)
 axis.set(xlabel="clipping, points above true pictures", ylabel="all three right")
-axis.legend(frameon=False)
+axis.legend(frameon=False, loc="lower right")
 figure.alt = (
     "Right pictures over clipping: plain guidance as a line, three repairs as points"
 )
