@@ -613,7 +613,7 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# - Half-way through the steps hardly anything is decided: the second prompt wins in nearly all
+# - Half-way through the steps hardly anything is decided: the second prompt wins in most
 #   pictures.
 # - An object has to be started earlier than a style. With six steps left (after 19) few pictures
 #   take over the second object, and more take over the second style.

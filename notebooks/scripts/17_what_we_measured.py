@@ -102,7 +102,9 @@ tests = {
     "number": "three apples, on a white background, flat design",
     "letters": 'books with the word "LOVE", on a white background, flat design',
 }
-drawn = sdlab.sweep(pipe, [sdlab.Recipe(text) for text in tests.values()], seed=[0, 1, 2])
+drawn = sdlab.sweep(
+    pipe, [sdlab.Recipe(text) for text in tests.values()], seed=[0, 1, 2], progress=False
+)
 images = [run.image for run in drawn]
 sdlab.grid(images, columns=3, rows=[f"{name}: {text}" for name, text in tests.items()])
 
@@ -327,7 +329,9 @@ sdlab.claim(
 
 # %%
 things = ["a lion", "a car", "a rose", "a castle"]
-photos = sdlab.sweep(pipe, [f"a photo of {thing} in a garden" for thing in things])
+photos = sdlab.sweep(
+    pipe, [f"a photo of {thing} in a garden" for thing in things], progress=False
+)
 pictures = [run.image for run in photos]
 styles = judge.answers(pictures, "style") if photos[0].recipe.model == "pocket" else things
 sdlab.grid(pictures, styles)
