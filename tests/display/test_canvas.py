@@ -219,13 +219,13 @@ def test_what_is_drawn_is_kept_and_nothing_is_overwritten(canvas, photo, tmp_pat
     assert canvas.save(file) == file  # it is there already
     canvas.stroke([(30, 10)])
     assert canvas.save(str(file)) == file.with_name("mask-2.png")
-    (tmp_path / "notes.png").write_text("no picture")
+    (tmp_path / "notes.png").write_text("no picture", encoding="utf-8")
     assert canvas.save(tmp_path / "notes.png").name == "notes-2.png"
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["mask-2.png", "mask.png", "notes-2.png", "notes.png"]
 
 
 def test_a_place_that_takes_no_file_is_told_of(canvas, tmp_path):
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(OSError, match=r"could not be written .*: choose another place"):
         canvas.save(tmp_path / "file" / "mask.png")
 
