@@ -31,7 +31,7 @@ def tiny(tmp_path_factory):
         vae=AutoencoderKL(
             down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4, **blocks
         ),
-        text_encoder=CLIPTextModel(text), tokenizer=tokenizer, scheduler=DDIMScheduler(),
+        text_encoder=CLIPTextModel(text), tokenizer=tokenizer, scheduler=DDIMScheduler(steps_offset=1, clip_sample=False),
         unet=UNet2DConditionModel(
             sample_size=8, in_channels=4, out_channels=4, layers_per_block=1, cross_attention_dim=32, attention_head_dim=8, **blocks,
             down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
