@@ -5,9 +5,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 export TOKENIZERS_PARALLELISM ?= false
 # Tests never ask the network; `make lab` and `make course` may, so that SDLAB_MODEL=sd15 can be fetched once.
-check test test-browser: export HF_HUB_OFFLINE := 1
+check test test-browser course-anymodel: export HF_HUB_OFFLINE := 1
 
-.PHONY: help setup course check test test-browser lab notebooks lint pocket bench lock clean
+.PHONY: help setup course course-anymodel check test test-browser lab notebooks lint pocket bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -28,6 +28,13 @@ setup: $(VENV)/ready ## install everything into .venv; every other target does t
 
 course: $(VENV)/ready ## execute every notebook and write build/course/index.html
 	@$(RUN) -m docs.tools.publish
+
+course-anymodel: $(VENV)/ready ## run the notebooks on pipelines with models of SD 1.5's and SDXL's shape, with random weights
+	@$(RUN) -m docs.tools.derive --solutions build/solutions
+	@$(RUN) -m docs.tools.anymodel build/anymodel
+	@for model in small-sd15 small-sdxl; do \
+	    SDLAB_MODEL=$(CURDIR)/build/anymodel/$$model $(RUN) -m pytest --nbmake --nbmake-timeout=900 --durations 10 \
+	    build/solutions/0*.ipynb build/solutions/1[4-9]*.ipynb || exit 1; done
 
 check: $(VENV)/ready ## lint, contracts and the fast tests, in a minute and a half: before every commit
 	@$(RUN) -m ruff check .

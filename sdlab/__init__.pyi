@@ -11,6 +11,7 @@ from .display.showing import film_strip as film_strip
 from .display.showing import preview as preview
 from .display.showing import show as show
 from .display.style import use_style as use_style
+from .display.widgets.canvas import canvas as canvas
 from .display.widgets.comparing import compare as compare
 from .display.widgets.panel import panel as panel
 from .display.widgets.scrubbing import scrub as scrub

@@ -58,6 +58,7 @@ def main(
             notebook = derive(script, solved=True)
             OUT.mkdir(parents=True, exist_ok=True)
             execute(notebook, OUT)
+            nbformat.write(notebook, OUT / f"{script.stem}.ipynb")
         else:
             page = OUT / f"{script.stem}.ipynb"
             if not page.exists():

@@ -1,11 +1,11 @@
 # %% [markdown]
 # # 01 · Architecture tour
 #
-# A Stable Diffusion is five parts that pass a sentence and some noise from hand to hand. In this notebook you open each part, see what
+# A Stable Diffusion model consists of five parts that hand a sentence and some noise on to one another. In this notebook you open each part, see what
 # goes in and what comes out, and in the end you write the loop that connects them yourself. It gives the same picture as the
 # library's, to the last bit.
 #
-# **You will be able to** name the five parts and what each one turns into what, read a U-Net's shapes, see which word is looked at where,
+# **You will be able to** name the five parts and what each one turns into what, read a U-Net's shapes, see where in the picture the model looks for each word,
 # and write the sampling loop.
 #
 # | | pocket model (default) | SD 1.5 (`SDLAB_MODEL=sd15`) |
@@ -32,18 +32,15 @@ print(sdlab.describe())
 #
 # **Text → tokens → embeddings → denoised latents → picture.** The *tokenizer* cuts the sentence into numbers. The *text encoder* turns them
 # into vectors that carry meaning. The *U-Net* takes noise away from a small grid of numbers, the latents, again and again, looking at
-# those vectors. The *scheduler* says how much noise there is at each step. The *VAE* (variational autoencoder) turns the latents into pixels.
+# those vectors. The *scheduler* says how much noise there is at each step, and takes the step. The *VAE* (variational autoencoder) turns the latents into pixels.
 
 # %%
 for part, (kind, count) in anatomy.parts(pipe).items():
-    print(
-        f"{part:14s}{kind:26s}{count / 1e6:8.2f} M parameters"
-        if count
-        else f"{part:14s}{kind:26s}       nothing to learn"
-    )
+    learned = f"{count / 1e6:8.2f} M parameters" if count else "       nothing to learn"
+    print(f"{part:14s}{kind:26s}{learned}")
 
 # %% [markdown]
-# How big are the real ones? We build SD 1.5 and SDXL on torch's *meta* device. It holds shapes but no numbers, so that 3.4 billion
+# How big are the real ones? We build SD 1.5 and SDXL on torch's *meta* device. It holds shapes but no numbers, so that billions of
 # parameters take no memory, and they can be counted here instead of quoted.
 
 # %%
@@ -59,7 +56,7 @@ for name, modules in real.items():
     )
 
 # %% [markdown]
-# The classes are the same, and so is the plan. Only widths and depths differ. These are the numbers that fix the plan:
+# The classes and their order are the same; only widths and depths differ. These settings determine them:
 
 # %%
 text, unet, vae, steps = (
@@ -79,10 +76,12 @@ print(
 )
 
 # %% [markdown]
+# (The pocket model's U-Net predicts $v$, a mixture of picture and noise that notebook 10 explains; SD 1.5 predicts the noise, *epsilon*.)
+#
 # ## 1 · The tokenizer
 #
 # It cuts a sentence into pieces from a fixed vocabulary: frequent words whole, rare ones in parts. `</w>` marks the end of a word. A start
-# and an end token are put around them, and the rest of the 77 places is filled up.
+# and an end token are put around them, and the rest of the 77 places is filled with the end token.
 #
 # > **Predict.** Which of these words does the tokenizer know as one piece: *lion*, *umbrella*, *photosynthesis*?
 
@@ -94,10 +93,13 @@ print("photosynthesis:", pipe.tokenizer.tokenize("photosynthesis"))
 print(f"ids {tuple(ids.shape)}:", ids[0, :16].tolist(), "…")
 
 # %% [markdown]
+# *Lion* is one piece, because the vocabulary was made from captions in which it is frequent. *Photosynthesis* never occurs there, and is
+# put together from parts. Look for *umbrella* in the first line.
+#
 # ## 2 · The text encoder
 #
 # It is a *transformer*. Each token's vector is changed by the tokens before it, never by those behind it. That can be measured: change
-# one word, and see from where on the vectors differ.
+# one word, and see from which word on the vectors differ.
 
 
 # %%
@@ -119,15 +121,18 @@ labels = ["start", *pieces, "end"]
 figure, axis = plt.subplots(figsize=(7, 2.4))
 axis.bar(range(len(labels)), change[: len(labels)])
 axis.set_xticks(range(len(labels)), labels)
-axis.set_ylabel("change of the vector")
+_ = axis.set_ylabel("change of the vector")
 # %% [markdown]
 # The word *on* became *in*. Nothing before it changed, and everything from it on did, even the empty places at the end. So the last
-# vectors have seen the whole sentence. The U-Net looks at all 77.
+# vectors have seen the whole sentence. The U-Net looks at all 77. (How *much* a vector changes does not say how much the word means: the
+# comma, for example, has nothing of its own to say, and carries what stands before it.)
 #
 # ## 3 · The U-Net
 #
-# It takes a noisy latent, the noise level, and the 77 vectors, and predicts how to clean the latent. On the way the grid becomes smaller and
-# the channels more, then the same in reverse. We put a hook on each block and note what comes out.
+# It takes a noisy latent, the noise level, and the 77 vectors, and predicts how to clean the latent. On the way down the grid gets smaller and
+# the number of channels grows; on the way up it is the reverse. At each size, the way down also hands its results directly to the way up,
+# which draws the U: these *skip connections* keep the fine detail that the small grids in the middle cannot hold. We put a hook on each
+# block and note what comes out.
 
 # %%
 diagrams.levels(
@@ -142,8 +147,12 @@ diagrams.levels(anatomy.trace(real["sd15"]["unet"]), "SD 1.5")
 diagrams.levels(anatomy.trace(real["sdxl"]["unet"]), "SDXL")
 
 # %% [markdown]
+# The widest blocks hold by far the most parameters: the number of weights between two layers grows with the square of the channels. In
+# SDXL it also grows with the number of transformer layers, of which there are ten on the smallest grid.
+#
 # One set of weights serves every noise level. The level $t$ enters as a *time embedding*: sines and cosines of $t$ at many frequencies. Each
-# row below is one level, each column one frequency. Near levels have similar rows, far ones do not.
+# row below is one level. The left half of the columns are the cosines, the right half the sines, from fast to slow frequencies. Rows of
+# neighbouring levels are similar, rows of distant levels are not.
 
 # %%
 with torch.no_grad():
@@ -164,10 +173,12 @@ print(f"similarity of levels 5 apart: {near:.2f}; 500 apart: {far:.2f}")
 # %% [markdown]
 # ### Where does it look for each word?
 #
-# In *cross-attention* every cell of the grid asks all 77 vectors how much each concerns it. With the cell's query $q$ and the tokens' keys
-# $k_j$, each of $d$ numbers, token $j$ gets the weight
-# $$w_j = \frac{\exp(q \cdot k_j / \sqrt{d})}{\sum_i \exp(q \cdot k_i / \sqrt{d})}.$$
-# We average these weights over all layers, heads and steps, and lay them over the picture.
+# In *cross-attention* every cell of the grid asks all 77 vectors how much each concerns it. Learned matrices make a query $q$ from the
+# cell, and a key $k_j$ and a value from token $j$. With queries and keys of $d$ numbers, token $j$ gets the weight
+# $$w_j = \frac{\exp(q \cdot k_j / \sqrt{d})}{\sum_i \exp(q \cdot k_i / \sqrt{d})},$$
+# and the cell receives the mean of the values with these weights. Every layer does this several times side by side, with other matrices;
+# each of them is a *head*. We average the weights over all layers, heads and steps, and lay them over the picture. (Each map is
+# brightened until its own highest value is white, so brightness cannot be compared between words.)
 #
 # > **Predict.** Where will *lion* be bright, and where *beach*?
 
@@ -178,7 +189,7 @@ diagrams.words(run.image, maps)
 
 # %% [markdown]
 # One picture proves little. So we measure on six seeds how much of a word's attention falls on the middle half of the picture, where the
-# animal mostly is. If a word did not care for places, it would be a quarter.
+# animal mostly is. If a word's attention were spread evenly, the share would be 25%.
 
 # %%
 share = {}
@@ -195,13 +206,37 @@ for word, values in share.items():
     )
 
 # %% [markdown]
-# In the pocket model *lion* gathers in the middle, on every seed more than *beach* on any: the words know their places. Look at *on* as well. It
-# means no thing of its own, but its vector has read *lion*, and follows it.
+# In the pocket model *lion* gathers in the middle. *Beach* does not gather on the beach: its share is about what chance would give, like
+# that of *a* and *oil*. *On* is above chance. Perhaps that is because its vector has read *lion*; the measurement does not say. And even
+# for *lion* we cannot say yet what its attention follows: in this model's world the object nearly always stands in the middle. So we ask
+# for another place, and look which half of the picture *lion* prefers then.
+
+# %%
+sides = {}
+for side in ("left", "right"):
+    halves = []
+    for seed in range(4):
+        asked = recipe.but(
+            prompt=f"a lion on the {side}, on the beach, oil painting", seed=seed
+        )
+        _, maps = anatomy.word_maps(pipe, asked)
+        halves.append((maps["lion"].chunk(2, 1)[0].sum() / maps["lion"].sum()).item())
+    sides[side] = halves
+    print(
+        f"on the {side}: "
+        + ", ".join(f"{half:.0%}" for half in halves)
+        + " in the left half"
+    )
+
+# %% [markdown]
+# Where the prompt moves the lion, its attention goes with it. Attention maps are easy to over-read all the same; notebook 04 tests them
+# against what happens when a word is left out.
 #
 # ## 4 · The VAE
 #
-# The U-Net never sees a pixel. The VAE's encoder shrinks a picture to latents, and its decoder paints them back. How much smaller, and what
-# is lost?
+# The U-Net never sees a pixel. The VAE's encoder shrinks a picture to latents, and its decoder turns them back into a picture. How much smaller are
+# they, and what is lost? (PSNR, in decibels, measures what is kept: 10 dB more mean a tenth of the squared error. Above 30 dB the eye sees
+# little.)
 
 # %%
 import numpy as np
@@ -225,10 +260,11 @@ decibels = psnr((loss**2).mean(), span=255)
 print(
     f"{np.asarray(run.image).size:,} numbers become {latents.numel():,}: {np.asarray(run.image).size / latents.numel():.0f} times fewer"
 )
-print(f"SD 1.5: {3 * 512 * 512:,} become {4 * 64 * 64:,}. Back again: {decibels:.1f} dB")
+print(f"back again: {decibels:.1f} dB")
+print(f"in SD 1.5, {3 * 512 * 512:,} numbers become {4 * 64 * 64:,}")
 sdlab.grid(
     [run.image, back, np.clip(loss * 4, 0, 255).astype(np.uint8)],
-    ["before", "after", "lost (four times)"],
+    ["before", "after", "difference × 4"],
 )
 
 # %% [markdown]
@@ -243,6 +279,8 @@ print(
 )
 
 # %% [markdown]
+# What is lost is lost where something changes from pixel to pixel. Notebook 12 measures it on many pictures.
+#
 # Here are the four channels of the latents themselves: a small, strange picture that still shows the layout.
 
 # %%
@@ -255,9 +293,9 @@ for channel, axis in enumerate(axes):
 # %% [markdown]
 # ## 5 · The scheduler
 #
-# It holds the plan of the noise. A latent at level $t$ is $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\varepsilon$: the clean
-# latent $x_0$ and noise $\varepsilon$ (drawn from the standard normal distribution), in a mix set by $\bar\alpha_t$, which falls from nearly
-# 1 to nearly 0. A run visits only a few of the thousand levels.
+# It holds the noise schedule. A latent at level $t$ is $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\varepsilon$: the clean
+# latent $x_0$ and noise $\varepsilon$ (drawn from the standard normal distribution), in a mixture that $\bar\alpha_t$ determines; it falls from nearly
+# 1 to nearly 0. (Notebook 10 derives this.) A run visits only a few of the thousand levels.
 
 # %%
 pipe.scheduler.set_timesteps(25)
@@ -266,9 +304,11 @@ visited = pipe.scheduler.timesteps.cpu()
 figure, axis = plt.subplots(figsize=(7, 2.8))
 axis.plot(abar.sqrt(), label=r"$\sqrt{\bar\alpha_t}$: share of the picture")
 axis.plot((1 - abar).sqrt(), label=r"$\sqrt{1-\bar\alpha_t}$: share of the noise")
-axis.plot(visited, abar[visited].sqrt(), "k|", markersize=9, label="the 25 levels of a run")
+axis.plot(
+    visited, torch.zeros(len(visited)), "k|", markersize=9, label="the 25 levels of a run"
+)
 axis.set(xlabel="noise level t")
-axis.legend(frameon=False)
+axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 print(
     f"as much noise as picture at t = {int((abar - 0.5).abs().argmin())}; at the end {abar[-1].sqrt():.3f} of the picture is left"
 )
@@ -276,7 +316,8 @@ print(
 # %% [markdown]
 # ## The loop, by hand
 #
-# Now all five parts play together. Each step asks the U-Net twice, once with the empty prompt and once with ours. *Guidance* goes from the
+# Now all five parts play together. Each step asks the U-Net twice, once with the empty prompt and once with ours; the code does both in
+# one call, as a batch of two. (`init_noise_sigma` and `scale_model_input` do nothing for this scheduler; others need them.) *Guidance* goes from the
 # first answer towards the second, and past it: with scale $s$, $\hat v = v_{\text{empty}} + s\,(v_{\text{prompt}} - v_{\text{empty}})$.
 
 
@@ -289,7 +330,8 @@ def by_hand(recipe):
     )
     context = pipe.text_encoder(prompts.input_ids.to(pipe.device))[0]  # (2, 77, width)
     noise = torch.Generator("cpu").manual_seed(recipe.seed)
-    x = torch.randn((1, 4, side, side), generator=noise, dtype=context.dtype).to(
+    size = pipe.unet.config.sample_size
+    x = torch.randn((1, 4, size, size), generator=noise, dtype=context.dtype).to(
         pipe.device
     )
     pipe.scheduler.set_timesteps(recipe.steps, device=pipe.device)
@@ -303,7 +345,6 @@ def by_hand(recipe):
 
 
 # %%
-side = pipe.unet.config.sample_size
 ours = by_hand(recipe)
 theirs = pipe(
     recipe.prompt, num_inference_steps=recipe.steps, guidance_scale=recipe.guidance,
@@ -315,43 +356,47 @@ print("the same to the last bit:", torch.equal(ours, theirs))
 sdlab.grid([*decode(pipe, ours), *decode(pipe, theirs)], ["our loop", "the pipeline"])
 
 # %% [markdown]
-# A dozen lines, and no secret left: the rest of the pipeline checks arguments.
+# That is the whole loop; the rest of the pipeline only checks arguments.
 #
 # ## Exercise (10 minutes)
 #
-# Guidance mixes two answers. Write it as a function of the two predictions and the scale, for scales between 0 and 20. The check knows
-# three things that must be true of it.
+# Some tools use guidance in a part of the steps only (notebook 02 measures what that does). Write `guide`: the guided prediction of one
+# step, from the two predictions, the scale, and the number of the step, counted from 0, out of `steps`. In the *first half* of the steps
+# guidance is used; in the second half the answer is the prompted one alone. The check tests four properties.
 
 
 # %% tags=["stub"]
-def guide(empty, prompted, scale):
+def guide(empty, prompted, scale, step, steps):
     """The guided prediction; all tensors have the same shape."""
-    return None  # write the formula here
+    return None  # the formula stands above; when does it count?
 
 
 # %% tags=["solution"]
-def guide(empty, prompted, scale):
+def guide(empty, prompted, scale, step, steps):
     """The guided prediction; all tensors have the same shape."""
-    return empty + scale * (prompted - empty)
+    return empty + scale * (prompted - empty) if step < steps / 2 else prompted
 
 
 # %%
-with sdlab.exercise("Guidance in one line"):
+with sdlab.exercise("Guidance in the first half"):
     a, b = torch.randn(2, 1, 4, 8, 8, dtype=torch.float64)  # exact enough to compare
-    assert guide(a, b, 1.0) is not None, (
-        "guide returns nothing yet: return the mix of empty and prompted"
+    assert guide(a, b, 1.0, 0, 20) is not None, (
+        "the function returns nothing yet: write the formula first"
     )
-    assert torch.allclose(guide(a, b, 0.0), a), (
-        "at scale 0 the prompt must not matter: the answer is the empty one"
+    assert torch.allclose(guide(a, b, 0.0, 0, 20), a), (
+        "at scale 0 the prompt must not matter: the answer of the first step is the empty one"
     )
-    assert torch.allclose(guide(a, b, 1.0), b), "at scale 1 the answer is the prompted one"
-    assert torch.allclose(guide(a, b, 7.5) - a, 7.5 * (b - a)), (
-        "at scale 7.5 the step away from empty must be 7.5 times as long"
+    assert torch.allclose(guide(a, b, 7.5, 9, 20) - a, 7.5 * (b - a)), (
+        "step 9 of 20 is in the first half: the step away from empty must be 7.5 times as long"
     )
+    assert torch.allclose(guide(a, b, 7.5, 10, 20), b) and torch.allclose(
+        guide(a, b, 7.5, 19, 20), b
+    ), "from step 10 of 20 on the answer is the prompted one alone"
 
 # %% [markdown]
 # ## Go further
 #
-# - Replace the empty prompt in `by_hand` by "blurry": that is all a negative prompt is.
-# - Let the loop run only half of its steps on *lion* and the other half on *tiger*. Which one wins?
+# - Replace the empty prompt in `by_hand` with "blurry": that is all a negative prompt is.
+# - Let the loop run only half of its steps on *lion* and the other half on *tiger*: make two contexts, and choose one with
+#   `for step, t in enumerate(pipe.scheduler.timesteps)`. Which one wins?
 # - The next notebook asks how large the guidance scale should be, and measures it.

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from transformers import ResNetConfig, ResNetModel
 
-from pocket.world.catalog import DATA
 from pocket.world.scene import Inventor
 from pocket.world.words import BACKGROUNDS, COLOURS, STYLES
 
@@ -99,20 +98,10 @@ def accuracy(found, config, scenes):
     return {head: right.mean().item() for head, right in hits(found, config, scenes).items() if len(right)}
 
 
-def kept_file(config):
-    """Where the repository keeps the judge of a configuration: the ruler must stay the same from one model to the next."""
-    return DATA / f"judge-{config.name}.safetensors"
-
-
-def find_file(config, folder):
-    """The file of the judge of a configuration: the one the repository keeps, else the one trained in `folder`, else None."""
-    return next((path for path in (kept_file(config), folder / "judge" / "judge.safetensors") if path.exists()), None)
-
-
 def load(config, folder):
-    """The judge of `find_file`, in evaluation mode, or None."""
-    path = find_file(config, folder)
-    if path is None:
+    """The judge that was trained in `folder`, in evaluation mode, or None."""
+    path = folder / "judge" / "judge.safetensors"
+    if not path.exists():
         return None
     judge = Judge(config)
     judge.load_state_dict(load_file(path))

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from pocket.reports.agreement_with_eye import FILE
-from pocket.ruler.first_judge import find_file, kept_file
 from pocket.shipping.ship import LICENSE
 from pocket.shipping.tables import write_share
 from pocket.stages.config import CONFIGS
@@ -25,7 +24,7 @@ these". It looks at 128 pixels. `sdlab.study.judge.see(picture)` asks it.
 Trained {minutes:.0f} minutes on two CPU cores with {samples:,} pictures: true ones, also small, soft, or painted over by the shipped
 model; and, as "none of these", spoilt ones, blends, blots, empty places, and samples of the shipped model made weak; and several hundred
 of the model's pictures of which a person had said what can be recognised in them (`pocket.stages.exam`). On two hundred others,
-labelled by the same person, it agrees with the person on {agreement}; the judge before on {before}, and one that always says yes on
+labelled by the same person, it agrees with the person on {agreement};{before} one that always says yes on
 {always}. The person, asked again about a hundred of them, agrees with the first answer on {again}: many pictures are in between.
 That person is one viewer, and a vision model: see `pocket.reports.eye`.
 
@@ -36,10 +35,11 @@ It knows the things in `classes.json` and no others. It counts nothing, and of a
 def write_card(agreement, runs):
     """The card's text, from the numbers of the agreement and those of the training's runs."""
     texts = {name: write_share(found["share"], found["interval"]) for name, found in (
-        ("agreement", agreement["judge"]["all"]), ("before", agreement["judge before"]["all"]), ("always", agreement["always yes"]),
-        ("again", agreement["the person again"]),
+        ("agreement", agreement["judge"]["all"]), ("always", agreement["always yes"]), ("again", agreement["the person again"]),
     )}  # fmt: skip
-    return CARD.format(**texts, **{key: sum(run[key] for run in runs) for key in ("minutes", "samples")})
+    older = agreement.get("judge before")  # where that one was trained too
+    before = f" the judge before on {write_share(older['all']['share'], older['all']['interval'])}, and" if older else ""
+    return CARD.format(before=before, **texts, **{key: sum(run[key] for run in runs) for key in ("minutes", "samples")})
 
 
 def main(
@@ -71,8 +71,6 @@ def main(
         write_card(agreement, json.loads((trained / TRAINING).read_text(encoding="utf-8"))), encoding="utf-8"
     )
     replace_folder(target, partial)
-    if not (kept := kept_file(CONFIGS[config])).exists():
-        shutil.copy(find_file(CONFIGS[config], folder / config), kept)
     print(f"shipped {size / 1e6:.1f} MB to {target}")
 
 

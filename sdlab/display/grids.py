@@ -52,18 +52,20 @@ def grid(images, titles=None, columns=None, cell=CELL, title=None, alt=None, row
 
 def lay_out(images, titles, columns, cell, title=None, alt=None, beside=0.0, above=0.0):
     """The figure of `grid`, each picture on whole screen pixels; with room of `beside` and `above` inches for names of rows and columns."""
-    rows, lines = -(-len(images) // columns), max((text.count("\n") + 1 for text in titles if text), default=0)
+    parts = [titles[start : start + columns] for start in range(0, len(images), columns)]  # of each row
+    lines = [max((text.count("\n") + 1 for text in part if text), default=0) for part in parts]
     dpi = STYLE["figure.dpi"]
     side, gap, before = round(cell * dpi), round(0.05 * cell * dpi), round(beside * dpi)
     first = round((above + (0.45 if title else 0.02)) * dpi)
     pixels = [fit(image, side) for image in images]
-    tall, head = max(len(picture) for picture in pixels), round((0.2 * lines + 0.08) * dpi)
-    width, height = before + columns * (side + gap) + gap, first + rows * (tall + head) + gap
+    tall, heads = max(len(picture) for picture in pixels), [round((0.2 * count + 0.08) * dpi) for count in lines]
+    tops = [first + row * tall + sum(heads[: row + 1]) for row in range(len(parts))]
+    width, height = before + columns * (side + gap) + gap, tops[-1] + tall + gap
     with plt.rc_context(STYLE):
         figure = plt.figure(figsize=(width / dpi, height / dpi), FigureClass=Described)
         figure.alt = alt or tell(len(images), titles, title)
         for i, (picture, text) in enumerate(zip(pixels, titles, strict=True)):
-            left, top = before + gap + i % columns * (side + gap), first + i // columns * (tall + head) + head
+            left, top = before + gap + i % columns * (side + gap), tops[i // columns]
             bottom = height - top - len(picture)
             axis = figure.add_axes((left / width, bottom / height, side / width, len(picture) / height))
             axis.imshow(picture, cmap="gray", vmin=0, vmax=255, aspect="auto")

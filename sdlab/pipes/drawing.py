@@ -1,11 +1,14 @@
 """Draw recipes of one picture each: how diffusers is called for them, together, in parts that fit into the memory."""
 
+import warnings
 from contextlib import contextmanager
 
 import torch
 from PIL import Image
 
 from sdlab.pipes import samplers
+from sdlab.pipes.decoding import mend
+from sdlab.pipes.memory import PLANS, step_down, tell_shortage
 from sdlab.pipes.tasks import picture_arguments
 
 
@@ -58,16 +61,26 @@ def draw_in_parts(base, refiner, recipes, keep_latents=False, on_step=None):
         except RuntimeError as error:
             if not should_reduce_batch_size(error):
                 raise
-            if size == 1:
-                side = f"{recipes[0].width}×{recipes[0].height}"
-                raise MemoryError(f"one picture of {side} does not fit into the memory of {base.device}: draw a smaller one") from error
-            size //= 2
+            failure = error.with_traceback(None)  # the traceback would hold what filled the memory
         else:
             images.extend(drawn)
             parts.append(latents)
             continue
-        clear_device_cache(garbage_collection=True)  # not where the error is caught, for it still holds what filled the memory
+        clear_device_cache(garbage_collection=True)
+        if size > 1:
+            size //= 2
+        else:
+            _make_room(base, recipes[0], failure)
     return images, [torch.cat(step) for step in zip(*parts, strict=True)]
+
+
+def _make_room(pipe, recipe, failure):
+    """Lay the pipeline out so that it takes less memory, and say so; a MemoryError where that is not to be."""
+    shortage = tell_shortage(pipe, recipe.width, recipe.height)
+    plan = step_down(pipe)
+    if plan is None:
+        raise MemoryError(f"{shortage}: draw a smaller one, or load the model with memory='auto'") from failure
+    warnings.warn(f"{shortage}; so the model goes on with memory={plan!r} ({PLANS[plan].does})", stacklevel=2)
 
 
 def _draw(base, refiner, recipes, latents, on_step):
@@ -75,10 +88,11 @@ def _draw(base, refiner, recipes, latents, on_step):
 
     The latents of every step are appended to `latents`, unless that is None.
     """
-    steps, shared = 0, recipes[0]
+    steps, last, shared = 0, None, recipes[0]
 
     def listen(_, step, timestep, values):
-        nonlocal steps
+        nonlocal steps, last
+        last = values["latents"]
         if latents is not None:
             latents.append(values["latents"].detach().float().cpu())
         if on_step:
@@ -92,10 +106,10 @@ def _draw(base, refiner, recipes, latents, on_step):
     }  # fmt: skip
     more = picture_arguments(shared)
     if refiner is None:
-        images = base(**common, **more).images
+        images = mend(base, base(**common, **more), last)
         return [paste_back(image, more["image"], more["mask_image"]) for image in images] if shared.mask is not None else images
     half_done = base(**common, **more, denoising_end=shared.handover, output_type="latent").images
-    return refiner(image=half_done, **common, denoising_start=shared.handover).images
+    return mend(refiner, refiner(image=half_done, **common, denoising_start=shared.handover), last)
 
 
 def _words(recipes):

@@ -4,14 +4,17 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-import torch
-
 from sdlab.pipes import models, samplers
+from sdlab.pipes.decoding import decode
 from sdlab.pipes.drawing import draw_in_parts, set_up
 from sdlab.pipes.recipe import Recipe
 from sdlab.pipes.tasks import check_task, pipeline_for
 from sdlab.system import device as devices
 from sdlab.system.calls import brief, check_call
+
+__all__ = [
+    "Generation", "as_recipe", "batch_of", "complete", "cut_words", "decode", "generate", "generate_together", "prepare", "split_pair",
+]  # fmt: skip
 
 HANDOVER = 0.8  # the share of the noise that a base removes before its refiner takes over (Podell et al. 2023, section 2.5)
 STRENGTH = 0.6  # of an image without a mask: enough for another style, and the layout stays
@@ -194,18 +197,3 @@ def as_recipe(recipe, ingredients):
     if not isinstance(recipe, Recipe):
         raise TypeError(f"recipe is {brief(recipe)}: give a prompt, such as 'a lion on the beach', or a sdlab.Recipe")
     return recipe.but(**ingredients) if ingredients else recipe
-
-
-@torch.no_grad()
-def decode(pipe, latents):
-    """Latents (B, 4, h, w) → PIL images, by the pipeline's own autoencoder; in float32 where it would overflow in half precision."""
-    vae, dtype = pipe.vae, pipe.vae.dtype
-    overflows = dtype == torch.float16 and vae.config.get("force_upcast", False)
-    if overflows:
-        vae.to(torch.float32)
-    try:
-        latents = latents.to(vae.device, vae.dtype) / vae.config.scaling_factor
-        return pipe.image_processor.postprocess(vae.decode(latents).sample.float(), output_type="pil")
-    finally:
-        if overflows:
-            vae.to(dtype)

@@ -1,14 +1,16 @@
 """`load`: a name → one stock diffusers pipeline, ready on the device."""
 
 import os
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
+from sdlab.pipes.first_load import announce
 from sdlab.pipes.hub import explain
 from sdlab.pipes.memory import check_memory, place
-from sdlab.pipes.models import MODELS, SKETCH, TEXT, look_up, name_of, native_side
+from sdlab.pipes.models import AUTOENCODER, MODELS, MOVED, SKETCH, TEXT, look_up, name_of, native_side
 from sdlab.system import device as devices
 from sdlab.system.calls import brief, check_call
 
@@ -44,12 +46,18 @@ def load(name=None, device=None, dtype=None, *, base=None, memory="auto", local_
             f"SDLAB_MODEL is {name!r}, which is {model.kind}: the notebooks want {TEXT}, choose one of {known}; "
             f"sdlab.load({name!r}) loads it by name"
         )
+    if name in MOVED:
+        warnings.warn(f"{name} has moved: {MOVED[name][1]} ({model.source})", stacklevel=2)
+    if model.kind == AUTOENCODER:
+        raise ValueError(f"model {name!r} is an {model.kind} and draws nothing alone: sdlab.load('sdxl') takes it where it is needed")
     if dtype is not None and not isinstance(dtype, torch.dtype):
         raise TypeError(f"dtype is {brief(dtype)}: it must be one of torch's, such as torch.float16")
     _check_base(name, model, base)
     check_memory(memory)
     target = devices.pick(device)
     dtype = dtype or devices.default_dtype(target)
+    if model.commit and not local_files_only:
+        announce(str(name), model)
     lender = base or (model.base and load(model.base, target, dtype, memory=memory, local_files_only=local_files_only))
     hub = {"revision": model.commit, "variant": model.variant} if model.commit else {}
     settings = {
@@ -111,7 +119,7 @@ def _check_base(name, model, base):
 
 
 def _assemble(model, lender, settings):
-    from diffusers import ControlNetModel, DiffusionPipeline, StableDiffusionControlNetPipeline
+    from diffusers import AutoencoderKL, ControlNetModel, DiffusionPipeline, StableDiffusionControlNetPipeline
 
     if model.kind == SKETCH:  # of the parts themselves: from_pipe would cast them to float32
         controlnet = ControlNetModel.from_pretrained(model.source, **settings | {"dtype": lender.unet.dtype})
@@ -119,6 +127,11 @@ def _assemble(model, lender, settings):
     if Path(model.source).is_file():
         return _from_file(model, settings)
     borrowed = {part: getattr(lender, part) for part in model.borrows}
+    if model.half_vae and settings["dtype"] == torch.float16:
+        vae = MODELS[model.half_vae]
+        borrowed["vae"] = AutoencoderKL.from_pretrained(
+            vae.source, revision=vae.commit, **{key: settings[key] for key in ("dtype", "use_safetensors", "local_files_only")}
+        )
     return DiffusionPipeline.from_pretrained(model.source, **settings, **borrowed)
 
 

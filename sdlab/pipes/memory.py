@@ -7,6 +7,7 @@ it is by itself, so it comes last.
 
 import warnings
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -53,6 +54,9 @@ ON = {  # the kind of device → its plans, the fastest first; a Mac and a CPU h
     "mps": ("full", "half", "tiling", "slicing"),
     "cpu": ("full", "half", "tiling", "slicing"),
 }
+
+
+_CHOSEN = WeakKeyDictionary()  # U-Net → the plan that "auto" chose for it; pipelines that share their parts share it
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,8 @@ def place(pipe, device, side, memory="auto"):
     free = devices.free_memory(device) + (sum(needs.parts) if device.type == "cpu" else 0)  # there the weights are in it already
     name = choose(device.type, needs, free, is_half) if memory == "auto" else memory
     plan = PLANS[name]
+    if memory == "auto":
+        _CHOSEN[pipe.unet] = name
     if name != "full":
         full, found = (f"{size / 1e9:.1f} GB" for size in (estimate("full", needs, is_half), free))
         why = "as asked" if memory != "auto" else f"for all of it takes {full}, and {found} are free; memory='full' tries it all the same"
@@ -158,3 +164,25 @@ def apply(pipe, plan, device):
     else:
         pipe.to(device)
     return pipe
+
+
+def step_down(pipe):
+    """Lay a pipeline out by the next plan that takes less memory, if its plan was left to "auto"; the plan's name, or None."""
+    chosen, names = _CHOSEN.get(pipe.unet), ON[pipe.device.type]
+    if chosen is None:
+        return None
+    later = names[names.index(chosen) + 1 :]
+    if pipe.unet.dtype.itemsize < 4:
+        later = [name for name in later if name != "half"]
+    if not later:
+        return None
+    _CHOSEN[pipe.unet] = later[0]
+    apply(pipe, PLANS[later[0]], pipe.device)
+    return later[0]
+
+
+def tell_shortage(pipe, width, height):
+    """What one picture takes beside the weights, and what is free: for a message."""
+    needs = measure_needs(pipe, round((width * height) ** 0.5))
+    need, free = (f"{size / 1e9:.1f} GB" for size in (max(needs.unet, needs.decoder), devices.free_memory(pipe.device)))
+    return f"one picture of {width}×{height} takes about {need} beside the weights, and {free} are free on {pipe.device}"

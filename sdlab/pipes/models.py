@@ -8,11 +8,12 @@ from pathlib import Path
 from sdlab.assets import ASSETS
 from sdlab.system.calls import brief, check_call
 
-TEXT, SKETCH, REFINER = "text to image", "sketch to image", "refiner"  # kinds
+TEXT, SKETCH, REFINER, AUTOENCODER = "text to image", "sketch to image", "refiner", "autoencoder"  # kinds
 PARTS = {  # what a folder of each kind has at least
     TEXT: ("model_index.json", "unet", "text_encoder", "tokenizer"),
     SKETCH: ("config.json",),
     REFINER: ("model_index.json", "unet"),
+    AUTOENCODER: ("config.json",),
 }
 
 
@@ -20,14 +21,17 @@ PARTS = {  # what a folder of each kind has at least
 class Model:
     """A row of the table: where the weights are and what they are.
 
-    `gigabytes` is the download, and about what the weights take in half precision; `side` the native size in pixels; `steps` and
-    `guidance` are what a Recipe that leaves them open gets. `base` names the row whose parts a model borrows: `borrows` says which, and
-    a ControlNet borrows all of them. `without` names parts of the published model that are left out.
+    `terms` are the licence's restrictions on use, in a few words. `gigabytes` is the download, and about what the weights take in half
+    precision; `side` the native size in pixels; `steps` and `guidance` are what a
+    Recipe that leaves them open gets. `base` names the row whose parts a model borrows: `borrows` says which, and
+    a ControlNet borrows all of them. `without` names parts of the published model that are left out; `half_vae` the row of an autoencoder
+    that takes the place of its own in half precision, where that one overflows.
     """
 
     source: str
     commit: str | None = None
     licence: str = "unknown"
+    terms: str = ""
     gigabytes: float = 0.0
     side: int = 0
     kind: str = TEXT
@@ -37,10 +41,14 @@ class Model:
     base: str | None = None
     borrows: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    half_vae: str | None = None
+
+
+HARMLESS = "free, but not for what harms, deceives or exploits people"  # attachment A of the OpenRAIL licences
 
 
 def _shipped(name, side, kind=TEXT, **more):
-    return Model(str(ASSETS / name), None, "MIT", 0.0, side, kind, guidance=4.0, **more)
+    return Model(str(ASSETS / name), None, "MIT", "", 0.0, side, kind, guidance=4.0, **more)
 
 
 MODELS = {
@@ -51,18 +59,29 @@ MODELS = {
         "pocket-xl-refiner", 128, REFINER, base="pocket-xl", borrows=("vae", "text_encoder_2", "tokenizer_2")
     ),
     "sd15": Model(
-        "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14", "CreativeML OpenRAIL-M", 2.7, 512,
-        variant="fp16", without=("safety_checker",),  # black squares teach nothing; the course's prompts are tame
+        "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14", "CreativeML OpenRAIL-M", HARMLESS,
+        2.7, 512, variant="fp16", without=("safety_checker",),  # black squares teach nothing; the course's prompts are tame
     ),
     "sd-turbo": Model(
-        "stabilityai/sd-turbo", "b261bac6fd2cf515557d5d0707481eafa0485ec2", "Stability AI Community", 2.6, 512,
-        variant="fp16", steps=1, guidance=0.0,
+        "stabilityai/sd-turbo", "b261bac6fd2cf515557d5d0707481eafa0485ec2", "Stability AI Community",
+        "free below a yearly revenue of a million dollars", 2.6, 512, variant="fp16", steps=1, guidance=0.0,
     ),
     "sdxl": Model(
-        "stabilityai/stable-diffusion-xl-base-1.0", "462165984030d82259a11f4367a4eed129e94a7b", "CreativeML OpenRAIL++-M", 6.9, 1024,
-        variant="fp16", steps=30, guidance=5.0,
+        "stabilityai/stable-diffusion-xl-base-1.0", "462165984030d82259a11f4367a4eed129e94a7b", "CreativeML OpenRAIL++-M", HARMLESS,
+        6.9, 1024, variant="fp16", steps=30, guidance=5.0, half_vae="sdxl-vae-fp16-fix",
+    ),
+    "sdxl-refiner": Model(
+        "stabilityai/stable-diffusion-xl-refiner-1.0", "5d4cfe854c9a9a87939ff3653551c2b3c99a4356", "CreativeML OpenRAIL++-M", HARMLESS,
+        4.5, 1024, REFINER, steps=30, guidance=5.0, variant="fp16", base="sdxl", borrows=("vae", "text_encoder_2", "tokenizer_2"),
+    ),
+    "sdxl-vae-fp16-fix": Model(
+        "madebyollin/sdxl-vae-fp16-fix", "207b116dae70ace3637169f1ddd2434b91b3a8cd", "MIT", "free", 0.3, 1024, AUTOENCODER,
     ),
 }  # fmt: skip
+
+MOVED = {  # a Hub id that is gone → the row that took its place, and why
+    "runwayml/stable-diffusion-v1-5": ("sd15", "its owners took it off the Hub in 2024, and this is a copy of the same weights"),
+}
 
 
 def look_up(name):
@@ -74,6 +93,7 @@ def look_up(name):
     if not isinstance(name, str | Path) or not str(name).strip():
         raise TypeError(f"model {brief(name)} is no name: give one of {', '.join(MODELS)}, a folder, a .safetensors file or a Hub id")
     name = str(name)
+    name = MOVED.get(name, (name,))[0]
     by_source = {model.source: model for model in MODELS.values() if model.commit}
     if name in MODELS or name in by_source:
         return MODELS.get(name) or by_source[name]
@@ -102,9 +122,13 @@ def is_here(name):
         return True
     from huggingface_hub import try_to_load_from_cache
 
-    weights = f"unet/diffusion_pytorch_model.{model.variant + '.' if model.variant else ''}safetensors"
-    wanted = ("model_index.json", weights)
-    return all(isinstance(try_to_load_from_cache(model.source, file, revision=model.commit), str) for file in wanted)
+    variant, stem = f".{model.variant}" if model.variant else "", "unet/diffusion_pytorch_model"
+    weights = (f"{stem}{variant}.safetensors", f"{stem}.safetensors.index{variant}.json")  # in one file, or in several
+
+    def is_cached(file):
+        return isinstance(try_to_load_from_cache(model.source, file, revision=model.commit), str)
+
+    return is_cached("model_index.json") and any(map(is_cached, weights))
 
 
 class ModelTable(list):

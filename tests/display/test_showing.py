@@ -146,3 +146,9 @@ def test_wrong_calls_are_told_in_one_sentence(pipe, runs, call, said):
         call(pipe, runs[0])
     assert said in str(caught.value)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_only_rows_with_titles_leave_room_for_them():
+    pictures = [Image.new("RGB", (16, 16))] * 4
+    heights = [sdlab.grid(pictures, titles, columns=2).get_size_inches()[1] for titles in (["a"] * 4, ["a", "a", None, None], [None] * 4)]
+    assert heights[0] > heights[1] > heights[2]

@@ -120,13 +120,33 @@ def test_pictures_that_do_not_fit_together_are_made_in_parts(pipe, recipe, monke
     assert all(torch.allclose(a, b, atol=1e-3) for a, b in zip(whole.latents, parts.latents, strict=True))
 
 
-def test_one_picture_that_does_not_fit_is_told(pipe, recipe, monkeypatch):
-    def never(*_, **__):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+def _run_out_of_memory(*_, **__):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr(type(pipe.unet), "forward", never)
-    with pytest.raises(MemoryError, match=r"one picture of \d+×\d+ does not fit into the memory of cpu: draw a smaller one"):
-        sdlab.generate(pipe, recipe.but(images=2), progress=False)
+
+def test_one_picture_that_does_not_fit_is_told(recipe, monkeypatch):
+    pipe = sdlab.load("pocket", device="cpu", memory="full")  # as asked, and so not laid out otherwise
+    plain = type(pipe.unet).forward
+    monkeypatch.setattr(type(pipe.unet), "forward", _run_out_of_memory)
+    with pytest.raises(
+        MemoryError, match=r"one picture of \d+×\d+ takes about .* GB beside the weights, and .* GB are free on cpu: draw a"
+    ):
+        sdlab.generate(pipe, recipe, progress=False)
+    monkeypatch.setattr(type(pipe.unet), "forward", plain)
+    assert sdlab.generate(pipe, recipe, progress=False).image.size == (recipe.width or sdlab.native_side(pipe),) * 2
+
+
+def test_where_the_plan_was_left_open_a_picture_that_does_not_fit_is_drawn_by_the_next_one(recipe, monkeypatch):
+    """The decoder runs out of memory on whole pictures, as it does at 1024 pixels, and has enough for tiles."""
+    pipe = sdlab.load("pocket", device="cpu")
+    decode = pipe.vae.decode
+    monkeypatch.setattr(pipe.vae, "decode", lambda *a, **k: (decode if pipe.vae.use_tiling else _run_out_of_memory)(*a, **k))
+    with pytest.warns(UserWarning, match=r"are free on cpu; so the model goes on with memory='tiling'"):
+        image = sdlab.generate(pipe, recipe, progress=False).image
+    assert image.size == (sdlab.native_side(pipe),) * 2
+    monkeypatch.setattr(type(pipe.unet), "forward", _run_out_of_memory)
+    with pytest.warns(UserWarning, match="memory='slicing'"), pytest.raises(MemoryError):
+        sdlab.generate(pipe, recipe, progress=False)
 
 
 def test_a_base_and_its_refiner_draw_together(pair, recipe):
