@@ -46,7 +46,7 @@ class Claim:
 
 
 @check_call('sdlab.claim("Time is linear in steps", held=True, measured="…")')
-def claim(says, held, measured, source=None):
+def claim(says, held, measured, source=None, by_clock=False):
     """State a claim and what the cells above measured of it. Make it the last line of a cell.
 
     Args:
@@ -54,6 +54,7 @@ def claim(says, held, measured, source=None):
         held: computed from the measurement: True, False, or None for in part.
         measured: the numbers, for example `f"{share(right)} of the pictures"`.
         source: who makes the claim, for example "SD 1.5 notebook"; None where the course itself does.
+        by_clock: the verdict hangs on measured time, which a busy machine bends, so no test holds it to the table.
 
     Returns:
         A `Claim`, which a notebook shows.
@@ -67,7 +68,7 @@ def claim(says, held, measured, source=None):
         if not isinstance(held, bool):
             raise TypeError(f"held is {brief(held)}: it must be True, False, or None for in part")
     stated = Claim(says, held, str(measured), source)
-    if table := os.environ.get("SDLAB_CLAIMS"):
+    if (table := os.environ.get("SDLAB_CLAIMS")) and not by_clock:
         known = {row["says"]: row["held"] for row in json.loads(Path(table).read_text(encoding="utf-8"))}
         assert known.get(says, held) == held, (
             f"{says!r} {VERDICTS[held]} ({measured}) but by {table} it {VERDICTS[known[says]]}: gather the claims again"

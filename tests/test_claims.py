@@ -33,6 +33,7 @@ def test_another_verdict_than_the_tables_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setenv("SDLAB_CLAIMS", str(table))
     sdlab.claim("a", True, "1")
     sdlab.claim("new", False, "1")
+    sdlab.claim("a", False, "3 s", by_clock=True)
     with pytest.raises(AssertionError, match="gather the claims again"):
         sdlab.claim("a", False, "1")
 

@@ -71,6 +71,7 @@ sdlab.claim(
     measured=f"the line misses no time by more than {off:.0%}; 50 steps took {ratio:.2f} "
     "times as long as 20",
     source="SD 1.5 notebook",
+    by_clock=True,
 )
 
 # %% [markdown]
