@@ -161,7 +161,7 @@ assert apart <= 2
 
 # %% tags=["cover"]
 seeds = [1, 2, 3]
-runs = sdlab.sweep(pipe, house, seed=seeds, strength=strengths)
+runs = sdlab.sweep(pipe, house, seed=seeds, strength=strengths, progress=False)
 sdlab.knob_grid(runs, rows="seed", columns="strength")
 
 # %%
@@ -239,7 +239,7 @@ for number, strength in enumerate(points[:3]):
 car = sdlab.Recipe("a car in a garden, oil painting", steps=steps)
 plain = [Image.new("RGB", (side, side), colour) for colour in ("black", "white")]
 recipes = [car.but(image=one, strength=1.0) for one in plain]
-ends = sdlab.sweep(pipe, recipes, seed=list(range(8)))
+ends = sdlab.sweep(pipe, recipes, seed=list(range(8)), progress=False)
 from_black, from_white = (
     [run.image for run in ends[start : start + 8]] for start in (0, 8)
 )
@@ -285,7 +285,7 @@ recipes = [
     sdlab.Recipe(prompt, image=lion, strength=strength, steps=steps)
     for prompt, strength in wishes.items()
 ]
-six = sdlab.sweep(pipe, recipes, seed=seeds)
+six = sdlab.sweep(pipe, recipes, seed=seeds, progress=False)
 first = [run.image for run in six if run.recipe.seed == 1]
 titles = [
     f"{textwrap.fill(prompt, 22)}\nstrength {strength:g}"
@@ -319,7 +319,9 @@ for prompt in wishes:
 xl = sdlab.load("pocket-xl")
 xl.set_progress_bar_config(disable=True)
 larger = rough.resize((sdlab.native_side(xl),) * 2, Image.LANCZOS)
-by_xl = sdlab.sweep(xl, house.but(image=larger), seed=[1, 2], strength=[0.3, 0.6, 0.9])
+by_xl = sdlab.sweep(
+    xl, house.but(image=larger), seed=[1, 2], strength=[0.3, 0.6, 0.9], progress=False
+)
 for strength in (0.3, 0.6, 0.9):
     made = [run.image for run in by_xl if run.recipe.strength == strength]
     far = 255 * metrics.distance(made, [larger] * 2)
@@ -327,7 +329,7 @@ for strength in (0.3, 0.6, 0.9):
 sdlab.knob_grid(by_xl, rows="seed", columns="strength")
 
 # %% [markdown]
-# The two models have learned apart from each other, and strength means the same to both. The
+# Strength means the same to both models. The
 # *refiner* of SDXL (notebook 09) is nothing else but image to image with a small strength, by a
 # model that has learned the last steps only.
 #
@@ -343,8 +345,9 @@ ImageDraw.Draw(mask).rounded_rectangle(box, radius=side // 5, fill=255)
 inside = np.asarray(mask) > 127
 
 # %% [markdown]
-# > ✎ **Your own mask.** Any black and white picture of the same size will do, also one that you
-# > have painted: `mask = Image.open("mask.png").convert("L").resize((side, side))`.
+# > ✎ **Your own mask.** Paint it here: `paper = sdlab.canvas(tent)` shows the picture to paint on,
+# > and then `mask = paper.mask`. Or take any black and white picture of the same size:
+# > `mask = Image.open("mask.png").convert("L").resize((side, side))`.
 #
 # The model here was never trained to fill holes. (There are models that were; their U-Net takes
 # the mask as a further input.) It is done with blending. After every step the part outside of the
@@ -431,7 +434,7 @@ def seam(picture):
 many = list(range(8))
 generators = [torch.Generator("cpu").manual_seed(seed) for seed in many]
 blended = blender([rocket.prompt] * 8, generator=generators, **told).images
-alone = [run.image for run in sdlab.sweep(pipe, rocket, seed=many)]
+alone = [run.image for run in sdlab.sweep(pipe, rocket, seed=many, progress=False)]
 soft = mask.filter(ImageFilter.GaussianBlur(cell)).point(lambda v: max(0, 2 * v - 255))
 ways = {
     "only blended": blended,
@@ -478,7 +481,8 @@ for stroke in walls, roof:
 sdlab.grid([sketch], ["the sketch"])
 
 # %% [markdown]
-# > ✎ **Your own sketch.** White lines on black, a few of them:
+# > ✎ **Your own sketch.** Draw it here: `paper = sdlab.canvas(scribble)`, and then
+# > `sketch = paper.sketch`. Or take a file with a few white lines on black:
 # > `sketch = Image.open("sketch.png").convert("RGB").resize((width, width))`.
 #
 # `sketch_scale` says how strongly what the ControlNet finds is added (its *conditioning scale*).
@@ -489,7 +493,9 @@ sdlab.grid([sketch], ["the sketch"])
 # %%
 castle = sdlab.Recipe("a castle on the beach, cartoon", sketch=sketch, steps=steps)
 scales = [0, 0.5, 1, 1.5, 2]
-by_scale = sdlab.sweep(scribble, castle, seed=[0, 8, 16], sketch_scale=scales)
+by_scale = sdlab.sweep(
+    scribble, castle, seed=[0, 8, 16], sketch_scale=scales, progress=False
+)
 sdlab.knob_grid(by_scale, rows="seed", columns="sketch_scale")
 
 # %% [markdown]
