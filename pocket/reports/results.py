@@ -8,6 +8,20 @@ def round_numbers(results):
     return json.loads(json.dumps(results), parse_float=lambda number: round(float(number), 4))
 
 
+def write_lines(path, results):
+    """Write long results as JSON, rounded: one line for each entry, and for each entry of a list; the old file stays until then."""
+    parts = {
+        name: "[\n  " + ",\n  ".join(json.dumps(one, ensure_ascii=False) for one in entry) + "\n ]"
+        if isinstance(entry, list) else json.dumps(entry, ensure_ascii=False)
+        for name, entry in round_numbers(results).items()
+    }  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    lines = ",\n".join(f" {json.dumps(name)}: {text}" for name, text in parts.items())
+    partial.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+    partial.replace(path)
+
+
 def write_results(path, results):
     """Write numbers as JSON, rounded; returns them as they were written."""
     results = round_numbers(results)
