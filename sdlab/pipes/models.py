@@ -62,6 +62,10 @@ MODELS = {
         "stabilityai/stable-diffusion-xl-base-1.0", "462165984030d82259a11f4367a4eed129e94a7b", "CreativeML OpenRAIL++-M", 6.9, 1024,
         variant="fp16", steps=30, guidance=5.0,
     ),
+    "sdxl-refiner": Model(
+        "stabilityai/stable-diffusion-xl-refiner-1.0", "5d4cfe854c9a9a87939ff3653551c2b3c99a4356", "CreativeML OpenRAIL++-M", 4.5, 1024,
+        REFINER, variant="fp16", steps=30, guidance=5.0, base="sdxl", borrows=("vae", "text_encoder_2", "tokenizer_2"),
+    ),
 }  # fmt: skip
 
 

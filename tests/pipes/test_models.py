@@ -229,6 +229,12 @@ def test_what_is_no_name_is_told(wrong):
     assert "pocket" in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_the_real_refiner_stands_on_its_base_as_the_pocket_one_does():
+    real, ours = models.MODELS["sdxl-refiner"], models.MODELS["pocket-xl-refiner"]
+    assert (real.kind, real.borrows) == (ours.kind, ours.borrows)
+    assert models.MODELS[real.base].commit
+
+
 def test_a_wrong_dtype_or_argument_of_load_is_told():
     with pytest.raises(TypeError, match=r"dtype is 'float16': it must be one of torch's, such as torch.float16"):
         sdlab.load("pocket", dtype="float16")
