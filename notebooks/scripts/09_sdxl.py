@@ -132,6 +132,12 @@ figure.colorbar(shown, label="value")
 figure.alt = "The vectors of all tokens as coloured rows, the two encoders side by side"
 
 # %%
+said = words[: len(tokens)]
+for name, part in {"first": said[:, :first], "second": said[:, first:]}.items():
+    varied = part.std(0).mean()
+    print(
+        f"{name} encoder: {part.shape[1]} numbers, they vary by {varied:.3f} over the tokens"
+    )
 print(f"words:  {tuple(words.shape)}, a vector for each of 77 places")
 print(f"pooled: {tuple(pooled.shape)}, one vector for the whole caption")
 each = base.unet.config.addition_time_embed_dim
@@ -195,10 +201,11 @@ sdlab.claim(
 # %% [markdown]
 # In the pocket XL the first encoder decides nearly everything. (With `SDLAB_MODEL=sdxl` look at
 # the grid; the judge of this course knows the pocket world only, and its answers mean nothing
-# there.) How this model was trained can explain it. It was grown from the pocket model, whose
-# U-Net could read the vectors of the first encoder already. The second encoder began with
-# random weights, and as long as it says nothing that the first one does not say, listening to
-# it brings nothing.
+# there.) You could see it coming: in the figure, the rows of the second encoder are pale and
+# nearly alike, so they say little about the words. How this model was trained can explain that.
+# It was grown from the pocket model, whose U-Net could read the vectors of the first encoder
+# already. The second encoder began with random weights, and as long as it says nothing that the
+# first one does not say, listening to it brings nothing.
 #
 # In the real SDXL both encoders came trained, from other data and by other people (OpenAI's
 # CLIP and OpenCLIP), and the U-Net met both at once. There a second encoder can help because it
