@@ -1,9 +1,10 @@
 """What the XL makes of the numbers it is told, and what its refiner adds, for notebook 09: `python -m pocket.reports.refining`.
 
-Four measurements, each of a fixed set of prompts and from the same noise under every setting:
+Five measurements, each of a fixed set of prompts and from the same noise under every setting:
 
 - `noise …`: the error of both experts on true pictures under more and more noise. Which noise is whose?
 - `handed over at …`: pictures that the base began and the refiner finished, at one total of steps, beside those of the base alone.
+- `scores … and …`: the same, handed over at 0.8, where the refiner is told other aesthetic scores, with the prompt and without.
 - `original of …`: pictures of which the base was told that they had been smaller.
 - `corner at …`: pictures of which it was told where they had been cropped.
 
@@ -18,6 +19,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from scipy.ndimage import uniform_filter
 
 import sdlab
 from pocket.reports.results import write_lines
@@ -26,9 +28,10 @@ from pocket.ruler import prompts as fixed
 from pocket.ruler.pictures import draw_true, sample, to_pil
 from pocket.stages.config import CONFIGS
 from pocket.stages.denoising import tokenize
+from pocket.stages.refiner import SHARE
 from pocket.stages.settings import digest
 from pocket.stages.xl import DenoiserXL, enlarge
-from pocket.world.framing import GOOD, Framed, photograph
+from pocket.world.framing import GOOD, POOR, Framed, photograph
 from sdlab.lesson import RESULTS
 from sdlab.pipes.models import fingerprint
 from sdlab.scratch.judge import frechet_distance
@@ -37,12 +40,14 @@ from sdlab.study import judge, metrics
 FILE = RESULTS / "09.json"
 STEPS, GUIDANCE = 25, 4.0
 HANDOVERS = (0.4, 0.6, 0.7, 0.8, 0.9)  # shares of the timesteps that are the base's
+SCORES = ((GOOD, GOOD), (POOR, POOR), (9.0, POOR), (POOR, GOOD))  # with the prompt, and without; the pipeline's own are 6 and 2.5
 NOISES = (25, 75, 125, 175, 225, 300, 400, 600, 800)  # timesteps
 ORIGINALS = (0.35, 0.5, 0.7, 1)  # shares of the side
 CROPPED, TOP, CORNERS = 1.5, 0.25, (0, 0.25, 0.5)  # the side before the crop, and its corner, in sides of the picture
 TOLD_STEPS = 12
 QUIET = ("white", "plain", "gradient")  # backgrounds without edges: where the edges are, the thing is
 BANDS = 16  # of frequencies
+WINDOW = 5  # pixels
 FRAME = 1 / 16  # of the side: edges so near to the border belong to a thing that is cut off
 
 
@@ -71,6 +76,13 @@ def fine(picture):
     return found[frequency > 0.5].mean().log10().item()
 
 
+def smears(picture):
+    """How uneven a PIL picture is where it has no edges, in grey levels: the median of the standard deviations of small windows."""
+    grey = np.asarray(picture.convert("L"), float)
+    variance = uniform_filter(grey**2, WINDOW) - uniform_filter(grey, WINDOW) ** 2
+    return float(np.median(np.sqrt(variance.clip(0))))
+
+
 def spectrum(pictures):
     """The mean power in each of `BANDS` bands of frequency, the coarsest first, of pictures (B, 3, H, W)."""
     found, frequency = power(pictures)
@@ -95,6 +107,7 @@ def measure(pictures, true, asked):
     return {
         "object": [int(right) for right in judge.recognise(pil, asked)["object"]],
         "sharpness": metrics.sharpness(pil).tolist(), "fine": [fine(picture) for picture in pictures],
+        "smears": [smears(picture) for picture in pil],
         "spectrum": spectrum(pictures), "fine error": fine_error(pictures, true), "frechet of quarters": frechet_distance(ours, theirs),
     }  # fmt: skip
 
@@ -125,10 +138,10 @@ def taken(base, handover):
     return int((base.scheduler.timesteps >= round(every * (1 - handover))).sum())
 
 
-def finish(base, refiner, texts, latents, handover):
+def finish(base, refiner, texts, latents, handover, **told):
     """The pictures that the refiner makes of what the base began; the same as with `denoising_end`, as long as a step remembers nothing."""
     begun = latents[taken(base, handover) - 1].to(base.device)
-    return sample(refiner, texts, STEPS, GUIDANCE, image=list(begun), denoising_start=handover)
+    return sample(refiner, texts, STEPS, GUIDANCE, image=list(begun), denoising_start=handover, **told)
 
 
 @torch.no_grad()
@@ -189,8 +202,15 @@ def plan(base, refiner, pictures, told):
     tasks = {f"noise {t}": partial(errors, base, refiner, true[:told], texts[:told], t) for t in NOISES}
     tasks["true pictures"] = lambda: measure(true_pictures(frame(scenes, side), side, seed=2), true, asked)
     tasks["base alone"] = lambda: measure(alone()[1], true, asked)
+
+    def refine(handover, **told):
+        return measure(finish(base, refiner, texts, alone()[0], handover, **told), true, asked)
+
     for handover in HANDOVERS:
-        tasks[f"handed over at {handover}"] = lambda h=handover: measure(finish(base, refiner, texts, alone()[0], h), true, asked)
+        tasks[f"handed over at {handover}"] = partial(refine, handover)
+    for score, negative in SCORES:
+        told_of = {"aesthetic_score": score, "negative_aesthetic_score": negative}
+        tasks[f"scores {score:g} and {negative:g}"] = partial(refine, 1 - SHARE, **told_of)
     for original in ORIGINALS:
         tasks[f"original of {original}"] = partial(compare, original)
     for left in CORNERS:
@@ -210,10 +230,11 @@ def main(
     results = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     if results.get("settings") != current:
         results = {"settings": current}
-    for name, find in plan(base, refiner, pictures, told).items():
+    tasks = plan(base, refiner, pictures, told)
+    for name, find in tasks.items():
         if name not in results:
             results[name] = find()
-            write_lines(file, results)
+            write_lines(file, {"settings": current} | {done: results[done] for done in tasks if done in results})
             print(name, flush=True)
 
 

@@ -29,12 +29,28 @@ def test_the_refiner_is_better_at_its_own_noise_and_much_worse_elsewhere(kept):
     assert np.mean(kept["noise 600"]["refiner"]) > 1.5 * np.mean(kept["noise 600"]["base"])
 
 
-def test_refining_adds_a_little_detail_and_most_of_what_is_missing_is_still_missing(kept):
+def test_refining_moves_three_measures_towards_true_pictures_and_not_far(kept):
     alone, refined, true = (kept[name] for name in ("base alone", "handed over at 0.8", "true pictures"))
     for key in MEASURES:
         assert _more(refined, alone, key).low > 0
-    assert 0 < _more(refined, alone, "fine").value < 0.5 * _more(true, alone, "fine").value
+    assert _more(refined, alone, "smears").high < 0
+    for key in ("fine", "smears"):
+        part, whole = (_more(row, alone, key).value for row in (refined, true))
+        assert 0 < part / whole < 0.5
     assert true["fine error"] < refined["fine error"] < alone["fine error"]
+
+
+def test_the_detail_comes_from_the_two_scores_and_the_clean_areas_from_the_expert(kept):
+    alone, usual, same, swapped, high = (
+        kept[name] for name in ("base alone", "handed over at 0.8", "scores 6 and 6", "scores 2.5 and 6", "scores 9 and 2.5")
+    )
+    for key in MEASURES:
+        assert not _more(same, alone, key).is_clear
+        assert _more(usual, same, key).low > 0
+        assert not _more(high, usual, key).low > 0
+    assert _more(same, alone, "smears").high < 0
+    assert _more(swapped, alone, "smears").low > 0
+    assert swapped["frechet of quarters"] > 1.2 * alone["frechet of quarters"]
 
 
 def test_an_early_hand_over_has_the_most_detail_and_the_worst_pictures(kept):
@@ -45,6 +61,7 @@ def test_an_early_hand_over_has_the_most_detail_and_the_worst_pictures(kept):
     assert max(settings.values(), key=lambda row: row["frechet of quarters"]) is early
     assert min(settings.values(), key=lambda row: np.mean(row["object"])) is early
     assert _more(early, alone, "object").high < 0
+    assert _more(early, alone, "smears").low > 0
 
 
 def test_a_smaller_told_size_softens_but_less_than_in_truth(kept):

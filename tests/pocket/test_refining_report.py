@@ -45,6 +45,14 @@ def test_fine_power_is_that_of_short_waves():
     assert (np.argmax(coarse), np.argmax(fine)) == (2, refining.BANDS - 1)
 
 
+def test_smears_are_seen_in_even_areas_and_edges_are_not():
+    noise = np.random.default_rng(0).normal(0, 4, (SIDE, SIDE))
+    clean = np.asarray(_square(22).convert("L"), float)
+    smeared = Image.fromarray((clean + noise - 20).clip(0, 255).astype(np.uint8))
+    assert refining.smears(_square(22)) == 0
+    assert refining.smears(smeared) == pytest.approx(4, abs=1)
+
+
 def test_true_pictures_told_smaller_are_softer_and_those_cropped_at_the_left_move_to_the_right(pair):
     side = sdlab.native_side(pair[0])
     _, scenes = refining.invent(6, refining.QUIET)
