@@ -372,7 +372,8 @@ errors = {
     for expert in ("base", "refiner")
 }
 names = {"xlabel": "timestep (more noise to the right)", "ylabel": "squared error of $v$"}
-figure = sdlab.curve(levels, errors, **names, title="48 true pictures; smaller is better")
+title = f"{len(errors['base'])} true pictures; smaller is better"
+figure = sdlab.curve(levels, errors, **names, title=title)
 figure.axes[0].axvline(border, color="0.3", lw=1)
 figure
 
@@ -535,13 +536,14 @@ sdlab.curve(points, gains, xlabel="handed over at", ylabel=label)
 # %%
 bands = (np.arange(len(plain["spectrum"])) + 0.5) / len(plain["spectrum"])
 figure, axis = plt.subplots(**size)
-sets = {"base alone": plain, "base and refiner": settings[0.8], "true pictures": true}
-for name, row in sets.items():
-    axis.semilogy(bands, row["spectrum"], label=name)
-axis.set(xlabel="frequency (1: waves of two pixels)", ylabel="power")
+for name, row in {"base alone": plain, "base and refiner": settings[0.8]}.items():
+    share = 100 * np.divide(row["spectrum"], true["spectrum"])
+    axis.plot(bands, share, "o-", label=name)
+axis.axhline(100, color="0.3", lw=1)
+axis.set(xlabel="frequency (1: waves of two pixels)", ylabel="power (% of true pictures)")
 axis.legend(frameon=False)
 figure.alt = (
-    "Power over frequency: of the base alone, with the refiner, and of true pictures"
+    "Power over frequency, of the base alone and with the refiner, in % of true pictures"
 )
 
 # %%
@@ -835,10 +837,8 @@ def run_decoder(decoder, dtype):
 
 
 # %%
-latents, vae = (
-    both.latents[-1].to(base.device),
-    copy.deepcopy(base.vae).float(),
-)  # of the lion
+latents = both.latents[-1].to(base.device)  # of the lion
+vae = copy.deepcopy(base.vae).float()
 with torch.no_grad():
     coarse = vae.post_quant_conv(latents / vae.config.scaling_factor)
 exact, largest = run_decoder(vae.decoder, torch.float32)
