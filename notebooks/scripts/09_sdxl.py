@@ -290,10 +290,10 @@ for kind, rows in relative.items():
     print(f"{intervals.mean(rows[:, 0])} %")
 
 # %% [markdown]
-# Told of a smaller original, it draws a softer picture, and the thing stays where it was. So
-# the told size is a knob for sharpness, which nobody has built on purpose: it comes from
-# telling the truth in training. It does not reach as far as the truth: a picture that really
-# was so small is blurred much more.
+# Told of a small original, it draws a softer picture, and the thing stays where it was. So the
+# told size is a knob for sharpness, although nobody has built one: it comes from telling the
+# truth in training. But it is a weak one. A picture that really was so small is blurred much
+# more.
 #
 # ### The told crop
 #
@@ -564,10 +564,10 @@ sdlab.claim(
 
 # %% [markdown]
 # *Fine error* is how far the power of the fine waves is off from that of true pictures, over
-# all of them; it would be 0 for the same power. At 0.8 the refiner does what is said of it. The
-# pictures are a little sharper, have a little more fine structure and fewer smears, and each of
-# the three is a move towards the true pictures. But it is a little: most of what is missing is
-# still missing.
+# all of them; it would be 0 for the same power. Compare the row of 0.8 with the last row of the
+# table. The refined pictures have fewer smears. Sharpness and fine power grow by a few percent
+# at most; whether that is clear, the box says. All of it goes towards the true pictures, and
+# most of the way remains.
 #
 # Now read the table from its last rows up. The earlier the hand-over, the *more* detail: if
 # detail were all that we look at, we would choose 0.4. And there the thing is recognised least
@@ -656,15 +656,10 @@ print(
 # > round?
 
 # %%
-scores = {
-    "6 and 2.5": (6, 2.5),
-    "6 and 6": (6, 6),
-    "9 and 2.5": (9, 2.5),
-    "2.5 and 6": (2.5, 6),
-}
-judged = {"base alone": unrefined}
-for name, (score, other) in scores.items():
-    judged[name] = finish(refiner, aesthetic_score=score, negative_aesthetic_score=other)
+judged = {"base alone": unrefined, "6 and 2.5": refined}
+for score, other in ((6, 6), (9, 2.5), (2.5, 6)):
+    told_of = {"aesthetic_score": score, "negative_aesthetic_score": other}
+    judged[f"{score} and {other}"] = finish(refiner, **told_of)
 pictures = [group[i] for i in (0, 1) for group in judged.values()]
 sdlab.grid(pictures, [*judged] * 2, columns=5, cell=1.8)
 
@@ -677,6 +672,11 @@ table(rows | {"base alone": plain, "true pictures": true})
 
 # %%
 same = kept["scores 6 and 6"]
+for name in ("sharpness", "fine", "smears"):
+    apart = intervals.difference(settings[0.8][name], same[name])
+    print(
+        f"6 and 2.5 less 6 and 6: {name:10s}{apart}, {'clear' if apart.is_clear else 'not clear'}"
+    )
 alike = [intervals.mean(percent_more(same, measure)) for measure in ("sharpness", "fine")]
 clear = [one.low > 0 for one in alike]
 sdlab.claim(
@@ -688,14 +688,14 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# A surprise. With the same score in both halves the refiner adds no detail. What it does is the
-# opposite: it takes the smears out of even areas. That is the work of the expert, and you can
-# see it in the pairs. The detail comes from the *difference* of the two scores. This is
-# guidance again (notebook 02): what the refiner predicts for a good picture, minus what it
-# predicts for a spoilt one, times the guidance scale. It works like the negative prompt
-# *blurry* of notebook 05, with a number instead of a word. The wrong way round, with 2.5 and 6,
-# it leads towards spoilt pictures, and the Fréchet distance says so. A score of 9, which the
-# refiner has never met, adds nothing to 6.
+# A surprise. With the same score in both halves the refiner adds no detail. It does something
+# else: it takes smears out of even areas. That is the work of the expert. Whatever sharpness
+# and fine power there is comes from the *difference* of the two scores, as the comparison with
+# *6 and 6* shows. This is guidance again (notebook 02): what the refiner predicts for a good
+# picture, minus what it predicts for a spoilt one, times the guidance scale. It works like the
+# negative prompt *blurry* of notebook 05, with a number instead of a word. The wrong way round,
+# with 2.5 and 6, it leads towards spoilt pictures: they are full of smears, and the Fréchet
+# distance is much larger. A score of 9, which the refiner has never met, adds nothing to 6.
 #
 # So two things came together under the name *refiner*, and only an experiment that changes one
 # of them at a time could tell them apart. Whether it is the same with the real SDXL, the grid
@@ -875,8 +875,10 @@ def scale(decoder, factor):
     return decoder
 
 
-doublings = math.floor(math.log2(limit / largest))  # as many as the limit allows
-factors = [1.0, *(2.0 ** (doublings + more) for more in (-2, -1, 0, 1, 2, 3))]
+# %%
+_, inside = run_decoder(scale(vae.decoder, 2.0**10), torch.float32)
+doublings = 10 + math.floor(math.log2(limit / inside))  # as many as the limit allows
+factors = [1.0, *(2.0 ** (doublings + more) for more in (-2, -1, 0, 1, 2))]
 decoders = [scale(vae.decoder, factor) for factor in factors]
 halves = [run_decoder(decoder, torch.float16)[0] for decoder in decoders]
 fulls = [run_decoder(decoder, torch.float32) for decoder in decoders]
@@ -1081,20 +1083,20 @@ sdlab.grid([run.image for run in draws], columns=3, rows=hard, cell=1.8)
 #
 # Now the answer, with all that you have measured. On noisy true pictures the refiner's
 # prediction is better than the base's, wherever it was trained. In what they draw, this is a
-# small change: even areas have fewer smears, and with the two scores edges are a little
-# sharper. Refined and unrefined pictures differ by a few grey levels, two seeds by many times
-# as much. Whether you like the refined ones better is for your blind test to say. To the
-# author's eye the refined side looks a little cleaner in most of the pairs above, if one looks
-# for it; no refined picture shows a thing that the other does not show, and no shape was
-# mended.
+# small change: even areas have fewer smears, the two scores make edges a little sharper, and
+# the judge recognises about as many things as before. Refined and unrefined pictures differ by
+# a few grey levels, two seeds by many times as much. To our eyes the refined side is the
+# cleaner one in most of the pairs above, when both are side by side and in full size: areas are
+# more even and strokes smoother. No shape was mended. Whether you like it better, your blind
+# test says.
 #
 # **What you learned**
 #
 # - SDXL reads with two encoders, side by side, and a pooled vector of the whole caption.
-# - It is told size and crop. The told size works as a knob for sharpness; the crop cuts things
-#   off without obeying the corner.
+# - It is told size and crop. The told size works as a weak knob for sharpness; the crop cuts
+#   things off without obeying the corner.
 # - Base and refiner share the work by noise. An expert outside of its noise does harm.
-# - Here the expert cleans even areas, and the added detail comes from the two aesthetic scores.
+# - Here the expert cleans even areas; what detail there is more comes from the two scores.
 # - More detail is not a better picture: the earliest hand-over had the most.
 # - Compare at equal steps, from the same noise, with a control: a model that hands over to
 #   itself.

@@ -29,14 +29,12 @@ def test_the_refiner_is_better_at_its_own_noise_and_much_worse_elsewhere(kept):
     assert np.mean(kept["noise 600"]["refiner"]) > 1.5 * np.mean(kept["noise 600"]["base"])
 
 
-def test_refining_moves_three_measures_towards_true_pictures_and_not_far(kept):
+def test_refining_takes_smears_away_and_adds_at_most_a_little_detail(kept):
     alone, refined, true = (kept[name] for name in ("base alone", "handed over at 0.8", "true pictures"))
-    for key in MEASURES:
-        assert _more(refined, alone, key).low > 0
     assert _more(refined, alone, "smears").high < 0
-    for key in ("fine", "smears"):
+    for key in (*MEASURES, "smears"):
         part, whole = (_more(row, alone, key).value for row in (refined, true))
-        assert 0 < part / whole < 0.5
+        assert 0 < part / whole < 0.4
     assert true["fine error"] < refined["fine error"] < alone["fine error"]
 
 
@@ -45,7 +43,7 @@ def test_the_detail_comes_from_the_two_scores_and_the_clean_areas_from_the_exper
         kept[name] for name in ("base alone", "handed over at 0.8", "scores 6 and 6", "scores 2.5 and 6", "scores 9 and 2.5")
     )
     for key in MEASURES:
-        assert not _more(same, alone, key).is_clear
+        assert not _more(same, alone, key).low > 0
         assert _more(usual, same, key).low > 0
         assert not _more(high, usual, key).low > 0
     assert _more(same, alone, "smears").high < 0
