@@ -397,7 +397,7 @@ for level, mine, theirs in zip(levels, errors["refiner"].T, errors["base"].T):
 # `denoising_start=0.8` on the latents that came out.
 
 # %%
-lion = sdlab.Recipe("A majestic lion jumping from a big stone at night", steps=40, seed=1)
+lion = sdlab.Recipe("A majestic lion jumping from a big stone at night", steps=40, seed=9)
 both = sdlab.generate((base, refiner), lion, progress=False, keep_latents=True)
 alone = sdlab.generate(base, lion, progress=False)
 sdlab.film_strip(base, both)
@@ -409,7 +409,7 @@ sdlab.grid([alone.image, both.image], ["base, 40 steps", "base 32, refiner 8"], 
 # The film shows the decoded latents. At step 32 of 40 there is still grain all over the
 # picture: the refiner does not improve a finished picture, it finishes a noisy one. Whatever is
 # visible through the grain is settled by then. What is left to the refiner are the fine strokes
-# and edges.
+# and edges. (This model has never seen a jump. It reads the prompt as a lion above a stone.)
 #
 # ### A hand-over changes nothing by itself
 #
