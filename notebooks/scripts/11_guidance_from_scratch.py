@@ -192,7 +192,7 @@ sdlab.tiles(torch.cat([wild[:12], tame[:12]]), columns=12)
 # key and a value, and the cell takes the mean of the values, weighted by how well key and query agree. Our sentences name the thing and the manner: *a flat fox*, *a star, glossy*. A word is a number, a place in the sentence another one, and both have a learned vector.
 
 # %%
-WORDS = ["", "a", ",", *drawings.MANNERS, *" ".join(drawings.NAMES).split()]
+WORDS = ["", "a", ",", *drawings.STYLES, *" ".join(drawings.NAMES).split()]
 
 
 def tokens(sentence):
@@ -203,7 +203,7 @@ def tokens(sentence):
 
 def describe(drawing):
     """One of three sentences for a drawing."""
-    thing, manner = drawings.NAMES[drawing // 5], drawings.MANNERS[drawing % 5]
+    thing, manner = drawings.NAMES[drawing // 5], drawings.STYLES[drawing % 5]
     forms = f"a {manner} {thing}", f"a {thing}, {manner}", f"a {thing}"
     return forms[torch.randint(3, ())]
 
@@ -246,7 +246,7 @@ history = sdlab.watch(
 
 # %%
 prompts = [
-    f"a {thing}, {manner}" for thing in drawings.NAMES for manner in drawings.MANNERS
+    f"a {thing}, {manner}" for thing in drawings.NAMES for manner in drawings.STYLES
 ]
 ids = torch.tensor([tokens(p) for p in prompts])  # (60, 6)
 noise = torch.randn(12, 3, 16, 16).repeat_interleave(5, 0)
@@ -276,7 +276,7 @@ for name, negative in ("nothing", 0 * ids), ("flat", flat):
     denoise = sampling.guide(asked(ids, average.model), asked(negative, average.model), 2.5)
     seen = judge.recognise(draw(denoise, noise))
     known = seen[seen < 60]
-    share = (known % 5 == drawings.MANNERS.index("flat")).float().mean()
+    share = (known % 5 == drawings.STYLES.index("flat")).float().mean()
     print(f"against {name:8s}{len(known) / 120:4.0%} recognised, {share:4.0%} of them flat")
 
 # %% [markdown]
