@@ -1,11 +1,13 @@
 # %% [markdown]
 # # 11 · Conditioning and guidance from scratch
 #
-# A model becomes useful when it draws what you ask for. Here you tell it a class, then a sentence. And you build the trick on which most text-to-image models rest:
-# ask the same network twice, with the words and without, and go further in the direction of the difference.
+# A model becomes useful when it draws what you ask for. Here you tell it a class, then a
+# sentence. And you build the trick on which most text-to-image models rest: ask the same network
+# twice, with the words and without, and go further in the direction of the difference.
 #
-# **You will be able to** condition a U-Net on a class and on words, derive classifier-free guidance from Bayes' rule, measure what a scale buys and what it costs, turn it around into a negative
-# prompt, and say why it oversaturates and what helps.
+# **You will be able to** condition a U-Net on a class and on words, derive classifier-free
+# guidance from Bayes' rule, measure what a scale buys and what it costs, turn it around into a
+# negative prompt, and say why it oversaturates and what helps.
 #
 # | | on two CPU cores |
 # |---|---|
@@ -17,6 +19,7 @@
 
 # %%
 import inspect
+import textwrap
 
 import torch
 from IPython.display import Code
@@ -33,7 +36,8 @@ schedule = ddpm.cosine(512)
 levels = sampling.space_levels(schedule, 16)  # 16 of the 512 noise levels
 
 # %% [markdown]
-# The data are those of the last notebook: twelve things (columns), each drawn by five artists in their own style (rows). What we call the styles is written at the left.
+# The data are those of the last notebook: twelve things (columns), each drawn by five artists in
+# their own style (rows). What we call the styles is written at the left.
 
 # %%
 sheet = drawings.originals()  # (60, 3, 16, 16); drawing d shows thing d // 5 in style d % 5
@@ -44,9 +48,11 @@ sdlab.tiles(by_style, columns=12, rows=drawings.STYLES, titles=things)
 # %% [markdown]
 # ## Tell it the class
 #
-# The network of the last notebook gets one more input, the number of the thing. A table holds a vector for each number. The vector is added to the time embedding, and so
-# it reaches every block. Number 12 means that nothing is said. In training, 15% of the pictures are given that number. So one network learns to draw both ways: when it is told what to draw (*conditional*), and when it is not
-# told (*unconditional*).
+# The network of the last notebook gets one more input, the number of the thing. A table holds a
+# vector for each number. The vector is added to the time embedding, and so it reaches every
+# block. Number 12 means that nothing is said. In training, 15% of the pictures are given that
+# number. So one network learns to draw both ways: when it is told what to draw (*conditional*),
+# and when it is not told (*unconditional*).
 
 
 # %%
@@ -83,7 +89,8 @@ history = sdlab.watch(
 )
 
 # %% [markdown]
-# How often does it draw what it was told? The judge of the course sees one of the sixty drawings in each picture, or none. We ask for every thing twelve times.
+# How often does it draw what it was told? The judge of the course sees one of the sixty drawings
+# in each picture, or none. We ask for every thing twelve times.
 
 # %%
 wanted = torch.arange(12).repeat(12)  # (144,)
@@ -104,25 +111,39 @@ for name, condition in ("told", wanted), ("not told", nothing):
     )
 
 # %% [markdown]
-# By chance one of twelve recognised pictures would show the right thing. When it is not told what to draw, the network draws few pictures that are recognised as anything, so that even chance has little to work with: from few steps
-# and after little more than a minute of training, a mixture of several things comes out. Being told *one* thing makes the task easier.
+# By chance one of twelve recognised pictures would show the right thing. When it is not told what
+# to draw, the network draws few pictures that are recognised as anything, so that even chance has
+# little to work with: from few steps and after little more than a minute of training, a mixture
+# of several things comes out. Being told *one* thing makes the task easier.
 #
 # ## Guidance, from Bayes' rule
 #
-# Let $c$ be the condition. Bayes' rule says $p(x_t \mid c) = p(x_t)\, p(c \mid x_t) / p(c)$. Take the logarithm, and the gradient with respect to $x_t$; $p(c)$ does not depend on $x_t$ and drops out:
+# Let $c$ be the condition. Bayes' rule says $p(x_t \mid c) = p(x_t)\, p(c \mid x_t) / p(c)$. Take
+# the logarithm, and the gradient with respect to $x_t$; $p(c)$ does not depend on $x_t$ and drops
+# out:
 # $$\nabla \log p(x_t \mid c) = \nabla \log p(x_t) + \nabla \log p(c \mid x_t).$$
-# The second term points to where a classifier would be surer of $c$. Now multiply this term by a number $w$, the *guidance scale*, and replace it with the difference that the equation gives:
-# $$\nabla \log p(x_t) + w\, \nabla \log p(c \mid x_t) = \nabla \log p(x_t) + w \left(\nabla \log p(x_t \mid c) - \nabla \log p(x_t)\right).$$
-# No classifier is left, only the network, told and not told. What does a network that guesses $x_0$ know about the gradient? The noisy data have the density $p(x_t) = \int p(x_0)\, \mathcal{N}(x_t;\, \sqrt{\bar\alpha_t}\,x_0,\, (1-\bar\alpha_t) I)\, dx_0$. The gradient of its
-# logarithm is $(\sqrt{\bar\alpha_t}\,\hat x_0 - x_t) / (1-\bar\alpha_t)$, where $\hat x_0$ is the mean of all $x_0$ that may have become this $x_t$, the best guess. (This is *Tweedie's formula*; Efron 2011.) Solved for the guess,
+# The second term points to where a classifier would be surer of $c$. Now multiply this term by a
+# number $w$, the *guidance scale*, and replace it with the difference that the equation gives:
+# $$\nabla \log p(x_t) + w\, \nabla \log p(c \mid x_t) = \nabla \log p(x_t) + w \left(\nabla \log
+# p(x_t \mid c) - \nabla \log p(x_t)\right).$$
+# No classifier is left, only the network, told and not told. What does a network that guesses
+# $x_0$ know about the gradient? The noisy data have the density $p(x_t) = \int p(x_0)\,
+# \mathcal{N}(x_t;\, \sqrt{\bar\alpha_t}\,x_0,\, (1-\bar\alpha_t) I)\, dx_0$. The gradient of its
+# logarithm is $(\sqrt{\bar\alpha_t}\,\hat x_0 - x_t) / (1-\bar\alpha_t)$, where $\hat x_0$ is the
+# mean of all $x_0$ that may have become this $x_t$, the best guess. (This is *Tweedie's formula*;
+# Efron 2011.) Solved for the guess,
 # $$\hat x_0 = \frac{x_t + (1 - \bar\alpha_t)\, \nabla \log p(x_t)}{\sqrt{\bar\alpha_t}},$$
 # which is a linear function of the gradient. So guesses combine just as gradients do.
 #
 # ### Exercise 1 (5 minutes)
 #
-# Write the guided guess. Both arguments are denoisers, functions of `x` and `t` that guess $x_0$: one was told $c$, the other was not. ($w = 0$ ignores the condition, $w = 1$ is the network that was told, and $w > 1$ goes past it.)
+# Write the guided guess. Both arguments are denoisers, functions of `x` and `t` that guess $x_0$:
+# one was told $c$, the other was not. ($w = 0$ ignores the condition, $w = 1$ is the network that
+# was told, and $w > 1$ goes past it.)
 #
-# (Hints: 1. Put $\hat x_0(c)$ and $\hat x_0(\varnothing)$ where the gradients stand; $\varnothing$ means that nothing is said. 2. Start from the guess that was not told. 3. Add $w$ times the difference of the two guesses.)
+# (Hints: 1. Put $\hat x_0(c)$ and $\hat x_0(\varnothing)$ where the gradients stand;
+# $\varnothing$ means that nothing is said. 2. Start from the guess that was not told. 3. Add $w$
+# times the difference of the two guesses.)
 
 
 # %% tags=["stub"]
@@ -163,7 +184,9 @@ with sdlab.exercise("Guidance"):
 # %% [markdown]
 # The formula is
 # $$\hat x_0^{\,w} = \hat x_0(\varnothing) + w \left(\hat x_0(c) - \hat x_0(\varnothing)\right).$$
-# If you open the paper: Ho & Salimans write it with $1 + w$, so *their* $w$ is one less than ours. `diffusers` and most tools count as we do. Here is the function of the package; what `rescale` does comes below.
+# If you open the paper: Ho & Salimans write it with $1 + w$, so *their* $w$ is one less than
+# ours. `diffusers` and most tools count as we do. Here is the function of the package; what
+# `rescale` does comes below.
 
 # %%
 Code(inspect.getsource(sampling.guide), language="python")
@@ -173,8 +196,10 @@ Code(inspect.getsource(sampling.guide), language="python")
 #
 # > **Predict.** The share of right things will rise with $w$. What will fall?
 #
-# A guided guess may lie beyond −1…1, where there is no colour any more. So far our denoisers *clamped* every guess to that range. Saharia et al. (2022, section 2.3, *static thresholding*) do so with guided guesses as well. Stable Diffusion does
-# not: its latents have no such range. So we draw the same noises at each scale twice, with and without clamping the guided guess.
+# A guided guess may lie beyond −1…1, where there is no colour any more. So far our denoisers
+# *clamped* every guess to that range. Saharia et al. (2022, section 2.3, *static thresholding*)
+# do so with guided guesses as well. Stable Diffusion does not: its latents have no such range. So
+# we draw the same noises at each scale twice, with and without clamping the guided guess.
 
 
 # %%
@@ -192,9 +217,13 @@ for clamp in (True, False):
         results[clamp, w] = draw(guided(wanted, nothing, w, clamp), noise)
 
 # %% [markdown]
-# Five things are measured. *Right* is the share in which the judge sees the thing asked for. *Calmed* is the same after the contrast of each picture has been brought down to that of true pictures: the judge has only seen true colours, and we want to know whether a thing is missing or only
-# its colours are strange. *Same style* tells about variety: of two right pictures of the same thing, how often do they show the same style? If the five styles came equally often, it would be 20%; with one style only, 100%. *Colour* is the mean distance of a pixel from grey,
-# and *beyond* the share of all numbers that lie beyond −1…1.
+# Five things are measured. *Right* is the share in which the judge sees the thing asked for.
+# *Calmed* is the same after the contrast of each picture has been brought down to that of true
+# pictures: the judge has only seen true colours, and we want to know whether a thing is missing
+# or only its colours are strange. *Same style* tells about variety: of two right pictures of the
+# same thing, how often do they show the same style? If the five styles came equally often, it
+# would be 20%; with one style only, 100%. *Colour* is the mean distance of a pixel from grey, and
+# *beyond* the share of all numbers that lie beyond −1…1.
 
 # %%
 real, which = next(drawings.batches(512, seed=5))
@@ -256,9 +285,14 @@ for clamp in (True, False):
 #
 # ## Why it oversaturates, and what helps
 #
-# With $w > 1$ the guess is an extrapolation. Its numbers spread more widely than those of any picture, and each step builds on that. Clamping cuts off what is too much. Lin et al. (2024, eq. 15 and 16) bring the whole guess back to the standard deviation that it has when the network is told, and mix the result with the unchanged guess:
-# $$\hat x_0' = \phi\; \hat x_0^{\,w}\, \frac{\operatorname{std} \hat x_0(c)}{\operatorname{std} \hat x_0^{\,w}} + (1 - \phi)\, \hat x_0^{\,w}.$$
-# Here $\phi$ is 0.7. We try it at scale 6, and beside it the simplest remedy of all: a smaller scale.
+# With $w > 1$ the guess is an extrapolation. Its numbers spread more widely than those of any
+# picture, and each step builds on that. Clamping cuts off what is too much. Lin et al. (2024, eq.
+# 15 and 16) bring the whole guess back to the standard deviation that it has when the network is
+# told, and mix the result with the unchanged guess:
+# $$\hat x_0' = \phi\; \hat x_0^{\,w}\, \frac{\operatorname{std} \hat x_0(c)}{\operatorname{std}
+# \hat x_0^{\,w}} + (1 - \phi)\, \hat x_0^{\,w}.$$
+# Here $\phi$ is 0.7. We try it at scale 6, and beside it the simplest remedy of all: a smaller
+# scale.
 
 # %%
 remedies = {
@@ -285,11 +319,16 @@ sdlab.tiles(
 #
 # ### Exercise 2 (15 minutes): which scale would you choose?
 #
-# Design an experiment, with clamping. Try at least five scales from 1 to 4, all on the same 96 noises, and keep in `tried` for each scale in which pictures the thing was right. Then choose `my_scale` by this rule: take the *smallest* scale that cannot be told apart from the best one. (Small, because a larger scale
-# costs variety. Two scales cannot be told apart if the interval of their paired `difference` contains 0; then its `is_clear` is False.)
+# Design an experiment, with clamping. Try at least five scales from 1 to 4, all on the same 96
+# noises, and keep in `tried` for each scale in which pictures the thing was right. Then choose
+# `my_scale` by this rule: take the *smallest* scale that cannot be told apart from the best one.
+# (Small, because a larger scale costs variety. Two scales cannot be told apart if the interval of
+# their paired `difference` contains 0; then its `is_clear` is False.)
 #
-# (Hints: 1. `guided(wanted[:96], nothing[:96], w)` with `noise[:96]` gives the pictures; `judge.recognise(x) // 5` is the thing in each. 2. The best scale has the largest mean. 3. Go through the scales from small to large, and stop at the first
-# one for which `difference(tried[best], tried[w]).is_clear` is False.)
+# (Hints: 1. `guided(wanted[:96], nothing[:96], w)` with `noise[:96]` gives the pictures;
+# `judge.recognise(x) // 5` is the thing in each. 2. The best scale has the largest mean. 3. Go
+# through the scales from small to large, and stop at the first one for which
+# `difference(tried[best], tried[w]).is_clear` is False.)
 
 # %% tags=["stub"]
 tried = {}  # {scale: an array of 96 True or False}
@@ -322,12 +361,16 @@ with sdlab.exercise("Your scale"):
         print(f"scale {w:3}: {share(ok)} right{'   ← yours' * (w == my_scale)}")
 
 # %% [markdown]
-# An experiment of this size settles the choice only roughly: look how wide the intervals are. With other noises the rule may choose a neighbouring scale.
+# An experiment of this size settles the choice only roughly: look how wide the intervals are.
+# With other noises the rule may choose a neighbouring scale.
 #
 # ## Tell it in words
 #
-# A class is one vector. A sentence is a row of them, and at each place the network should be able to look at the word that matters there. In *cross-attention* every cell of the grid sends out a query, each word answers with a
-# key and a value, and the cell takes the mean of the values, weighted by how well key and query agree (notebook 01 shows the formula). Our sentences name the thing and the style: *a flat fox*, *a star, glossy*. Every word has a number, and so has every
+# A class is one vector. A sentence is a row of them, and at each place the network should be able
+# to look at the word that matters there. In *cross-attention* every cell of the grid sends out a
+# query, each word answers with a key and a value, and the cell takes the mean of the values,
+# weighted by how well key and query agree (notebook 01 shows the formula). Our sentences name the
+# thing and the style: *a flat fox*, *a star, glossy*. Every word has a number, and so has every
 # position in the sentence; for both a vector is learned.
 
 # %%
@@ -408,7 +451,8 @@ for w in (1, 2, 4):
 sdlab.tiles(x[:60], columns=12, rows=drawings.STYLES, titles=things)  # scale 4
 
 # %% [markdown]
-# The sheet shows scale 4. Each of its drawings was asked for in words; a column starts from one noise, and only the word for the style differs. PLACEHOLDER3
+# The sheet shows scale 4. Each of its drawings was asked for in words; a column starts from one
+# noise, and only the word for the style differs. PLACEHOLDER3
 #
 # Now your own sentences, from the words in the list above:
 
@@ -416,16 +460,18 @@ sdlab.tiles(x[:60], columns=12, rows=drawings.STYLES, titles=things)  # scale 4
 mine = ["a retro star", "a penguin, glossy", "a shaded pine tree", "a fox", "a plain frog"]
 ids = torch.tensor([tokens(sentence) for sentence in mine])
 x = draw(guided(ids, 0 * ids, 3, model=reading), torch.randn(len(mine), 3, 16, 16))
-sdlab.tiles(
-    x, columns=len(mine), width=600, titles=[text.replace(" ", "\n") for text in mine]
-)
+above = [textwrap.fill(sentence, 12) for sentence in mine]
+sdlab.tiles(x, columns=len(mine), width=600, titles=above)
 
 # %% [markdown]
 # ## The other way round: what it should not be
 #
-# The formula does not care what stands in the place of $\varnothing$. Put other words there, and the sampler moves away from them. That is all a *negative prompt* is. We ask for each thing ten times, name no style, and use *flat* as the negative prompt.
+# The formula does not care what stands in the place of $\varnothing$. Put other words there, and
+# the sampler moves away from them. That is all a *negative prompt* is. We ask for each thing ten
+# times, name no style, and use *flat* as the negative prompt.
 #
-# > **Predict.** Without a negative prompt, will the five styles come equally often? And with *flat* as the negative prompt, what will come instead of the flat drawings?
+# > **Predict.** Without a negative prompt, will the five styles come equally often? And with
+# > *flat* as the negative prompt, what will come instead of the flat drawings?
 
 # %%
 ids = torch.tensor([tokens(f"a {name}") for name in drawings.NAMES]).repeat(
@@ -443,19 +489,26 @@ for name, negative in ("the empty sentence", 0 * ids), ("flat", flat):
 # %% [markdown]
 # PLACEHOLDER4
 #
-# This is a text-to-image model. Between it and Stable Diffusion lie a better text encoder, a larger network, more pictures, and the *latent space* of the next notebook.
+# This is a text-to-image model. Between it and Stable Diffusion lie a better text encoder, a
+# larger network, more pictures, and the *latent space* of the next notebook.
 #
 # ## What you learned
 #
-# - A condition is one more input. If it is left out for a part of the training pictures, one network learns to draw with it and without.
-# - Guidance goes from the guess without the condition towards the one with it, and past it: $\hat x_0(\varnothing) + w\,(\hat x_0(c) - \hat x_0(\varnothing))$.
-# - A small step past $w = 1$ buys obedience. A larger one costs variety and true colours, and a judge that has only seen true colours then fails before your eyes do.
+# - A condition is one more input. If it is left out for a part of the training pictures, one
+#   network learns to draw with it and without.
+# - Guidance goes from the guess without the condition towards the one with it, and past it: $\hat
+#   x_0(\varnothing) + w\,(\hat x_0(c) - \hat x_0(\varnothing))$.
+# - A small step past $w = 1$ buys obedience. A larger one costs variety and true colours, and a
+#   judge that has only seen true colours then fails before your eyes do.
 # - Clamping, rescaling and a smaller scale are remedies, and they differ in what they save.
 # - A negative prompt is the same formula with other words in the place of nothing.
 #
 # ## Go further
 #
-# - Change the share of pictures that are told nothing from 15% to 0. What does $w = 0$ draw now, and what does $w = 4$?
-# - Use guidance only at the middle noise levels (Kynkäänniemi et al. 2024). Does variety come back?
+# - Change the share of pictures that are told nothing from 15% to 0. What does $w = 0$ draw now,
+#   and what does $w = 4$?
+# - Use guidance only at the middle noise levels (Kynkäänniemi et al. 2024). Does variety come
+#   back?
 # - Ask for something that was never drawn: `a glossy flat fox`.
-# - Keep one sentence out of the training, such as `a retro star`, as notebook 10 keeps drawings out. Can the network still draw it?
+# - Keep one sentence out of the training, such as `a retro star`, as notebook 10 keeps drawings
+#   out. Can the network still draw it?

@@ -158,7 +158,9 @@ def _name_tiles(sheet, columns, rows, titles, alt):
         axis.axis("off")
         for row, name in enumerate(rows):
             axis.text(-8, (row + 0.5) * sheet.height / len(rows), name, ha="right", va="center", color=INK)
+        longest = max((len(line) for name in titles for line in str(name).splitlines()), default=0)
+        size = max(6, min(10, 1.1 * sheet.width / columns / max(longest, 1)))  # points, so that neighbours do not touch
         for column, name in enumerate(titles):
-            axis.text((column + 0.5) * sheet.width / columns, -8, name, ha="center", va="bottom", color=INK)
+            axis.text((column + 0.5) * sheet.width / columns, -8, name, ha="center", va="bottom", color=INK, fontsize=size)
     plt.close(figure)
     return figure
