@@ -353,9 +353,9 @@ print(f"formula: mean {mu.item():.3f}, standard deviation {variance.sqrt().item(
 #    $x_0 = (x_t - \sqrt{1-\bar\alpha_t}\,\varepsilon)/\sqrt{\bar\alpha_t}$, a guess
 #    $\varepsilon_\theta$ of the noise $\varepsilon$ is a guess of $x_0$. So each term is a number
 #    that depends on $t$ times $\|\varepsilon - \varepsilon_\theta(x_t, t)\|^2$.
-# 5. That number is largest at the lowest noise. Ho et al. drop it, which gives the noisy levels
-#    more weight, and found that the pictures become better. With a random $t$, what is left is
-#    (Ho, eq. 14)
+# 5. In their schedule that number is largest at the lowest noise. Ho et al. drop it, which gives
+#    the noisy levels more weight, and found that the pictures become better. With a random $t$,
+#    what is left is (Ho, eq. 14)
 #
 # $$L = \mathbb{E}_{t,\, x_0,\, \varepsilon}\, \left\|\varepsilon - \varepsilon_\theta(x_t,
 # t)\right\|^2 ,$$
@@ -455,9 +455,7 @@ figure, axis = plt.subplots(figsize=(7, 2.6), layout="constrained")
 axis.imshow(embedding, aspect="auto", cmap="RdBu", interpolation="nearest")
 axis.set(xlabel="entry of the vector (16 sines, then 16 cosines)", ylabel="noise level t")
 model = UNet(channels=3, widths=(32, 96, 128))  # channels at full, half and quarter size
-model = model.to(
-    memory_format=torch.channels_last
-)  # a layout in which CPUs convolve faster
+model.to(memory_format=torch.channels_last)  # an order in which CPUs convolve faster
 print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters")
 
 # %% [markdown]
@@ -472,10 +470,10 @@ source(ddpm.losses, ddpm.train)
 # %% [markdown]
 # The optimizer is *Muon*, a recent one for weight matrices: it changes all directions of a matrix
 # by the same amount, not only those in which the gradient is large. (You could use Adam instead.)
-# For sampling we keep a running average of the weights, because it draws better than the weights
-# of any single step (Ho, section 4, keeps one as well). `sdlab.watch` runs `ddpm.train` for a
-# number of seconds and shows how it goes: the loss, and below it twelve pictures, drawn from the
-# same twelve noises each time. How they are drawn comes next.
+# For sampling we keep a running average of the weights, because it usually draws better than the
+# weights of any single step (Ho, appendix B, keeps one as well). `sdlab.watch` runs `ddpm.train`
+# for a number of seconds and shows how it goes: the loss, and below it twelve pictures, drawn
+# from the same twelve noises each time. How they are drawn comes next.
 #
 # > **Predict.** At which noise levels will the loss fall least: at the high ones, where the
 # > picture is hidden, or at the low ones?
@@ -512,11 +510,10 @@ print(f"it fell least at {least} noise: to 1/{falls[least]:.1f}")
 print(f"{len(history.losses)} steps, {64 * len(history.losses):,} pictures")
 
 # %% [markdown]
-# Three things are different at the three ends of this curve. At high noise it cannot be known
-# which of the drawings is hidden, and the best answer is the mean of all that it could be. In the
-# middle it can be found out. At low noise, $v$ is almost the noise itself, a faint grain on a
-# nearly finished picture. To see the grain, the network would have to know the exact value of
-# every pixel.
+# Why are the levels so different? At high noise it cannot be known which of the drawings is
+# hidden, and the best answer is the mean of all that it could be. In the middle it can be found
+# out. At low noise, $v$ is almost the noise itself, a faint grain on a nearly finished picture.
+# To see the grain, the network would have to know the exact value of every pixel.
 #
 # ## Draw
 #
@@ -652,8 +649,8 @@ print(
 #
 # ### Exercise 3 (10 minutes): find the error
 #
-# A friend has written the step, without looking at ours. It runs, but the pictures below are
-# grainy. Find the error, and mend it.
+# A friend has written the step, without looking at ours. It runs, but the pictures come out
+# grainy. Find the error, and mend it; below the step you see what it draws.
 
 
 # %% tags=["stub"]
@@ -729,7 +726,9 @@ print("three quarters with η = 0:", f"{enough[0]} steps" if enough else "not re
 # %%
 figure, axis = plt.subplots(figsize=(5, 2.6), layout="constrained")
 for (eta, found), marker in zip(shares.items(), "os"):
-    values = torch.tensor([[s.value, s.value - s.low, s.high - s.value] for s in found]).T
+    values = torch.tensor(
+        [[s.value, s.value - s.low, s.high - s.value] for s in found]
+    ).T.clamp(min=0)
     axis.errorbar(
         counts, values[0], values[1:], marker=marker, capsize=3, label=f"η = {eta:g}"
     )
