@@ -231,9 +231,8 @@ contrast = real.std((1, 2, 3)).mean()
 
 
 def calm(x):
-    """The same pictures with no more contrast than true ones have."""
-    centre = x.mean((1, 2, 3), keepdim=True)
-    return centre + (x - centre) * (contrast / x.std((1, 2, 3), keepdim=True)).clamp(max=1)
+    """The same pictures with no more contrast than true ones have; white stays white."""
+    return 1 + (x - 1) * (contrast / x.std((1, 2, 3), keepdim=True)).clamp(max=1)
 
 
 def same_style(x, things):
@@ -245,7 +244,8 @@ def same_style(x, things):
 
 
 # %%
-def line(name, x, things, rest=""):
+def line(name, x, things):
+    """One line of the table."""
     grey = x.clamp(-1, 1).mean(1, keepdim=True)
     colour, beyond = (x.clamp(-1, 1) - grey).abs().mean(), (x.abs() > 1.02).float().mean()
     ok = (share(judge.recognise(some) // 5 == things) for some in (x, calm(x)))
@@ -264,13 +264,11 @@ line("true pictures", real, which // 5)
 
 # %%
 chosen = torch.cat([results[True, w][:12] for w in scales])
-sdlab.tiles(chosen, columns=12, titles=things, rows=[f"w = {w}" for w in scales])  # clamped
+sdlab.tiles(chosen, columns=12, titles=things, rows=[f"{w}, clamped" for w in scales])
 
 # %% tags=["cover"]
 chosen = torch.cat([results[False, w][:12] for w in scales])
-sdlab.tiles(
-    chosen, columns=12, titles=things, rows=[f"w = {w}" for w in scales]
-)  # not clamped
+sdlab.tiles(chosen, columns=12, titles=things, rows=[f"{w}, not clamped" for w in scales])
 
 # %%
 for clamp in (True, False):
