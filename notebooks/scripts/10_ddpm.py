@@ -541,8 +541,8 @@ rows = ["held", "guessed"]
 sdlab.tiles(torch.cat([held, guessed]), columns=12, rows=rows, titles=titles)
 
 # %% [markdown]
-# First the guess is a spot of no particular colour, the mean of many drawings. It takes a shape
-# while the picture above is still noise to our eyes. Here are all eight.
+# First the guess is a pale spot, the mean of many drawings. It takes shape and colour while the
+# picture above is still noise to our eyes. Here are all eight.
 
 # %%
 sdlab.tiles(steps[-1], columns=8)
@@ -574,10 +574,8 @@ def recognised(x):
 
 # %%
 for name, x in ("true pictures", more), ("our samples", ours), ("noise", noise):
-    print(f"{name:14s}recognised {share(recognised(x))!s:15s}", end=" ")
-    print(
-        f"{judge.coverage(x):2d} drawings, Fréchet distance {judge.frechet(x, real):4.0f}"
-    )
+    found = f"recognised {share(recognised(x))!s:15s} {judge.coverage(x):2d} drawings"
+    print(f"{name:14s}{found}, Fréchet distance {judge.frechet(x, real):4.0f}")
 sdlab.tiles(ours[:64], columns=16)
 
 # %% [markdown]
@@ -605,8 +603,8 @@ def spread(x):
 
 named = {"with noise": with_noise, "without": without, "true pictures": real[:24]}
 for name, x in named.items():
-    print(f"{name:14s}recognised {share(recognised(x))!s:15s}", end=" ")
-    print(f"{judge.coverage(x):2d} different drawings, spread {spread(x):.2f}")
+    found = f"{share(recognised(x))!s:15s} {judge.coverage(x):2d} different drawings"
+    print(f"{name:14s}recognised {found}, spread {spread(x):.2f}")
 sdlab.tiles(torch.cat([with_noise[:12], without[:12]]), columns=12, rows=list(named)[:2])
 
 # %% [markdown]

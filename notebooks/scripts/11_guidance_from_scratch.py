@@ -275,8 +275,10 @@ for clamp in (True, False):
     found = {w: right(results[clamp, w]) for w in scales}
     best = max(scales, key=lambda w: found[w].mean())
     lost = difference(found[8], found[best])
-    print(f"{'clamped' if clamp else 'not clamped':12s}best at scale {best}", end="; ")
-    print(f"from there to scale 8 the share of right things changes by {lost}")
+    name = "clamped" if clamp else "not clamped"
+    print(
+        f"{name:12s}best at scale {best}; from there to 8 the share right changes by {lost}"
+    )
 
 # %% [markdown]
 # PLACEHOLDER
@@ -302,8 +304,8 @@ drawn = {name: draw(denoise, noise) for name, denoise in remedies.items()}
 drawn["2, not clamped"] = results[False, 2]
 for name, x in drawn.items():
     beyond = (x.abs() > 1.02).float().mean()
-    print(f"scale {name:15s}right {share(right(x))!s:13s}beyond {beyond:5.1%}", end="  ")
-    print(f"Fréchet distance {judge.frechet(x, real):4.0f}")
+    found = f"right {share(right(x))!s:13s} beyond {beyond:5.1%}"
+    print(f"scale {name:15s}{found}  Fréchet distance {judge.frechet(x, real):4.0f}")
 floor = judge.frechet(next(drawings.batches(144, seed=6))[0], real)
 print(f"144 true pictures have the Fréchet distance {floor:.0f}, which is the floor")
 gain = difference(right(drawn["6, rescaled"]), right(drawn["6, not clamped"]))
@@ -444,8 +446,10 @@ for w in (1, 2, 4):
     x = draw(guided(ids, empty, w, model=reading), noise)
     seen = judge.recognise(x)
     thing = seen // 5 == wanted // 5
-    print(f"scale {w}: the thing is right in {share(thing)!s:13s} and among those", end=" ")
-    print(f"the style in {share(seen[thing] == wanted[thing])}" if thing.any() else "none")
+    style = share(seen[thing] == wanted[thing]) if thing.any() else "none"
+    print(
+        f"scale {w}: the thing is right in {share(thing)!s:13s} of these the style in {style}"
+    )
 sdlab.tiles(x[:60], columns=12, rows=drawings.STYLES, titles=things)  # scale 4
 
 # %% [markdown]
