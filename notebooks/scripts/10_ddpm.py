@@ -608,10 +608,11 @@ for name, x in named.items():
 sdlab.tiles(torch.cat([with_noise[:12], without[:12]]), columns=12, rows=list(named)[:2])
 
 # %% [markdown]
-# Without noise the pictures are clean, and worthless: look at the number of different drawings,
-# and at the spread. In the formula of $\tilde\mu_t$, what the sampler holds, $x_t$, is multiplied
-# by a factor below 1, and the guess is added. At high noise the guess is nearly the same for all.
-# So the start is forgotten before it can influence the picture. How fast?
+# Whether they are cleaner, the shares say. But they are worthless: without noise the spread is
+# nearly 0, because every start ends in the same picture. Why? In the formula of $\tilde\mu_t$,
+# what the sampler holds, $x_t$, is multiplied by a factor below 1, and the guess is added. At
+# high noise the guess is nearly the same for all. So the start is forgotten before it can
+# influence the picture. How fast?
 
 # %%
 beta, abar, before = schedule.betas, schedule.abar, schedule.abar_before
@@ -671,7 +672,7 @@ for t, s in pairwise([*sampling.space_levels(schedule, 16), None]):
     abar_t, abar_s = schedule.abar[t].item(), 1.0 if s is None else schedule.abar[s].item()
     x0 = denoise(x, torch.full((16,), t))
     x = ddim_step(x0, x, abar_t, abar_s, sigma=0.0, z=torch.zeros_like(x))
-sdlab.tiles(x, columns=16)
+sdlab.tiles(x[:12], columns=12)
 
 # %% [markdown]
 # (Hints: 1. Look at the very last step. There $\bar\alpha_s = 1$ and $\sigma = 0$. What should be
@@ -703,7 +704,7 @@ source(sampling.ddim)
 # How few steps are enough? And does the fresh noise help? We draw from the same 192 noises each
 # time.
 #
-# > **Predict.** With how many steps will three quarters of the pictures be recognised?
+# > **Predict.** With how many steps does DDIM reach three quarters of what it reaches with 64?
 
 # %%
 counts, right = (4, 8, 16, 64), {}
@@ -718,8 +719,10 @@ for count, a, b in zip(counts, *shares.values()):
     print(
         f"{count:2d} steps: {a!s:13s} with η = 0, {b!s:13s} with η = 1, difference {more}"
     )
-enough = [count for count, a in zip(counts, shares[0.0]) if a.value >= 0.75]
-print("three quarters with η = 0:", f"{enough[0]} steps" if enough else "not reached")
+enough = [n for n, a in zip(counts, shares[0.0]) if a.value >= 0.75 * shares[0.0][-1].value]
+print(f"with η = 0, {enough[0]} steps reach three quarters of what 64 steps reach")
+clear = [n for n in counts if difference(right[1.0, n], right[0.0, n]).is_clear]
+print("the fresh noise makes a clear difference at", clear or "none", "steps")
 
 # %%
 figure, axis = plt.subplots(figsize=(5, 2.6), layout="constrained")
@@ -736,10 +739,11 @@ axis.set_xticks(counts, counts)
 _ = axis.set(xlabel="steps", ylabel="share recognised", ylim=(0, 1))
 
 # %% [markdown]
-# A small part of the 512 steps is enough. As for the noise, read the last column: where the
-# interval of the difference contains 0, chance alone could have made it. One reason why noise may
-# help is that a step with a fresh guess can mend an error of an earlier one, which without noise
-# is carried to the end. We have not tested that.
+# So a small part of the 512 steps does most of the work. Does the fresh noise help? Where the
+# interval of a difference contains 0, chance alone could have made it; the last line names the
+# numbers of steps where it does not. One reason why noise may help is that a step with a fresh
+# guess can mend an error of an earlier one, which without noise is carried to the end. We have
+# not tested that.
 #
 # ## Did it learn its pictures by heart?
 #
@@ -761,7 +765,9 @@ sdlab.tiles(pairs, columns=14, rows=["sample", "nearest"])
 
 # %% [markdown]
 # Now we count. To which of all 1080 pictures is a sample nearest: to one that was shown, or to
-# one that was kept from the network?
+# one that was kept from the network? A network that had only stored its pictures would never draw
+# a known drawing at its new height; one to which all heights are equal would do so in a third of
+# the cases.
 
 # %%
 kinds = {
@@ -799,7 +805,13 @@ more = difference(by_kind["known drawing, new height"], by_kind["shown"])
 print(f"a new height instead of a shown one, for each of the 55 drawings: {more} more")
 
 # %% [markdown]
-# So "learned by heart" has two answers. PLACEHOLDER
+# So there are two answers. At *new heights* the network does draw: more often than a memory of
+# pictures could, and less often than if it had understood that every drawing may stand at any
+# height. Between the two lies what it has learned by heart. *New drawings* it (nearly) never
+# makes; a sample or two near one of them is a blurred picture of something similar. It cannot
+# invent a sixth fox from fifty-five drawings. Keep this in mind when you read *recognised* in
+# this course: it says that a picture looks like one of the training drawings, and nothing about
+# new ones.
 #
 # ## Seen from above
 #
