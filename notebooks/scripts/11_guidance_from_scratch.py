@@ -277,11 +277,27 @@ for clamp in (True, False):
     lost = difference(found[8], found[best])
     name = "clamped" if clamp else "not clamped"
     print(
-        f"{name:12s}best at scale {best}; from there to 8 the share right changes by {lost}"
+        f"{name}: best at scale {best}; from there to 8 the share right changes by {lost}"
     )
 
+# %%
+wild = results[False, 8]
+calmed = difference(right(calm(wild)), right(wild))
+clamped = difference(right(results[True, 8]), right(wild))
+print(f"not clamped, at scale 8: calming the contrast changes the share right by {calmed}")
+print(f"at scale 8: clamping changes the share right by {clamped}")
+
 # %% [markdown]
-# PLACEHOLDER
+# The prediction first: what falls is variety (*same style* grows with the scale), and the colours
+# leave their range. And the share of right things, which should have risen, has a best scale; the
+# lines above say where it is, and how much is lost beyond it. (A change of 0.1 is ten percentage
+# points.)
+#
+# Is it really the guidance that fails there? Look at the last row of the second sheet: you can
+# still name most of the things, though their colours are far too strong. The judge has only seen
+# true colours. What it recognises again after calming, it had missed for the colours alone. And
+# what clamping gives back was lost because nothing kept the guesses in range, not because of the
+# scale. So *right* measures two things at once, and a number needs a look at the pictures.
 #
 # ## Why it oversaturates, and what helps
 #
@@ -315,7 +331,10 @@ sdlab.tiles(
 )
 
 # %% [markdown]
-# PLACEHOLDER2
+# Rescaling leaves fewer numbers out of range. It is no cure: it shrinks every number towards 0,
+# which is grey, and so the white background turns grey and speckled. Clamping cuts off only what
+# is out of range, and white stays white. And the last row costs nothing at all: compare it before
+# you repair a large scale.
 #
 # ### Exercise 2 (15 minutes): which scale would you choose?
 #
@@ -436,25 +455,36 @@ history = sdlab.watch(
 # %%
 prompts = [f"a {thing}, {style}" for style in drawings.STYLES for thing in drawings.NAMES]
 ids = torch.tensor([tokens(prompt) for prompt in prompts]).repeat(2, 1)  # (120, 6)
-wanted = (torch.arange(60) % 12 * 5 + torch.arange(60) // 12).repeat(
-    2
-)  # the drawing asked for
+wanted = torch.arange(60).reshape(12, 5).T.flatten().repeat(2)  # the drawings asked for
 noise = torch.randn(24, 3, 16, 16).unflatten(0, (2, 1, 12))
 noise = noise.expand(2, 5, 12, 3, 16, 16).flatten(0, 2)  # five styles from one noise each
 empty = 0 * ids  # word 0 everywhere: the empty sentence
+found = []
 for w in (1, 2, 4):
     x = draw(guided(ids, empty, w, model=reading), noise)
     seen = judge.recognise(x)
-    thing = seen // 5 == wanted // 5
-    style = share(seen[thing] == wanted[thing]) if thing.any() else "none"
+    found.append((seen // 5 == wanted // 5, seen == wanted))
+    thing, both = found[-1]
+    style = share(both[thing]) if thing.any() else "none"
     print(
         f"scale {w}: the thing is right in {share(thing)!s:13s} of these the style in {style}"
     )
 sdlab.tiles(x[:60], columns=12, rows=drawings.STYLES, titles=things)  # scale 4
 
+# %%
+(thing, both), (thing_at_4, both_at_4) = (
+    [part.float().mean().item() for part in found[i]] for i in (0, 2)
+)
+if thing and both:
+    print(f"from scale 1 to 4: things right {thing_at_4 / thing:.1f} times as often,")
+    print(
+        f"    and style {both_at_4 / thing_at_4 / (both / thing):.1f} times as often among those"
+    )
+
 # %% [markdown]
 # The sheet shows scale 4. Each of its drawings was asked for in words; a column starts from one
-# noise, and only the word for the style differs. PLACEHOLDER3
+# noise, and only the word for the style differs. The last two lines answer the prediction. The
+# style is the harder question: five drawings of one thing differ less than five things do.
 #
 # Now your own sentences, from the words in the list above:
 
@@ -489,7 +519,10 @@ for name, negative in ("the empty sentence", 0 * ids), ("flat", flat):
         print(f"    {label:8s}{share(known % 5 == style) if len(known) else 'none'}")
 
 # %% [markdown]
-# PLACEHOLDER4
+# Five styles that came equally often would have 20% each. Already without a negative prompt they
+# do not: guidance favours some styles, here too it costs variety. With *flat* as the negative
+# prompt, the flat drawings give way to others. This has a price: moving away from *flat* is not
+# moving towards any other style. Compare how many pictures are recognised.
 #
 # This is a text-to-image model. Between it and Stable Diffusion lie a better text encoder, a
 # larger network, more pictures, and the *latent space* of the next notebook.
