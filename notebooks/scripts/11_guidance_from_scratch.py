@@ -483,8 +483,8 @@ if thing and both:
 
 # %% [markdown]
 # The sheet shows scale 4. Each of its drawings was asked for in words; a column starts from one
-# noise, and only the word for the style differs. The last two lines answer the prediction. The
-# style is the harder question: five drawings of one thing differ less than five things do.
+# noise, and only the word for the style differs. The last two lines answer the prediction. At
+# scale 1 the style is the harder question: compare the two columns.
 #
 # Now your own sentences, from the words in the list above:
 
