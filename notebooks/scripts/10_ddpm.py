@@ -805,13 +805,15 @@ more = difference(by_kind["known drawing, new height"], by_kind["shown"])
 print(f"a new height instead of a shown one, for each of the 55 drawings: {more} more")
 
 # %% [markdown]
-# So there are two answers. At *new heights* the network does draw: more often than a memory of
-# pictures could, and less often than if it had understood that every drawing may stand at any
-# height. Between the two lies what it has learned by heart. *New drawings* it (nearly) never
-# makes; a sample or two near one of them is a blurred picture of something similar. It cannot
-# invent a sixth fox from fifty-five drawings. Keep this in mind when you read *recognised* in
-# this course: it says that a picture looks like one of the training drawings, and nothing about
-# new ones.
+# So there are two answers. At *new heights* the network does draw, but less often than if it had
+# understood that every drawing may stand at any height (and some of these samples may only be
+# blurred pictures between two heights). The errors agree: at new heights they are a little
+# higher. That difference is what it has learned by heart. *New drawings* are another matter:
+# hardly any sample is nearest to one, and on them the errors are highest (there are only five, so
+# the interval is wide). We see no sign that it could invent a sixth fox.
+#
+# Keep this in mind when you read *recognised* in this course: it says that a picture looks like
+# one of the drawings of the training set, and nothing about new ones.
 #
 # ## Seen from above
 #
