@@ -119,7 +119,7 @@ def _check_base(name, model, base):
 
 
 def _assemble(model, lender, settings):
-    from diffusers import AutoencoderKL, ControlNetModel, DiffusionPipeline, StableDiffusionControlNetPipeline
+    from diffusers import ControlNetModel, DiffusionPipeline, StableDiffusionControlNetPipeline
 
     if model.kind == SKETCH:  # of the parts themselves: from_pipe would cast them to float32
         controlnet = ControlNetModel.from_pretrained(model.source, **settings | {"dtype": lender.unet.dtype})
@@ -127,12 +127,28 @@ def _assemble(model, lender, settings):
     if Path(model.source).is_file():
         return _from_file(model, settings)
     borrowed = {part: getattr(lender, part) for part in model.borrows}
-    if model.half_vae and settings["dtype"] == torch.float16:
-        vae = MODELS[model.half_vae]
-        borrowed["vae"] = AutoencoderKL.from_pretrained(
-            vae.source, revision=vae.commit, **{key: settings[key] for key in ("dtype", "use_safetensors", "local_files_only")}
-        )
+    dtype = settings["dtype"].get("default") if isinstance(settings["dtype"], dict) else settings["dtype"]
+    if model.half_vae and dtype == torch.float16:
+        borrowed |= _exchange_vae(MODELS[model.half_vae], dtype, settings["local_files_only"])
     return DiffusionPipeline.from_pretrained(model.source, **settings, **borrowed)
+
+
+def _exchange_vae(model, dtype, local_files_only):
+    """`{"vae": …}` with the autoencoder that does not overflow; without it, where it is out of reach, the model's own will do."""
+    from diffusers import AutoencoderKL
+
+    try:
+        vae = AutoencoderKL.from_pretrained(
+            model.source, revision=model.commit, dtype=dtype, use_safetensors=True, local_files_only=local_files_only
+        )
+    except OSError as error:
+        reason = str(error).strip().partition("\n")[0][:120]
+        warnings.warn(
+            f"the autoencoder {model.source} could not be loaded ({reason}), so the model's own decodes in float32, which is slower",
+            stacklevel=4,
+        )
+        return {}
+    return {"vae": vae}
 
 
 def _from_file(model, settings):

@@ -240,6 +240,13 @@ def test_in_half_precision_the_xl_takes_the_autoencoder_that_does_not_overflow(h
     assert "sdxl-vae-fp16-fix" not in hub.ask("sdxl", dtype="float32")["vae"]
 
 
+def test_where_that_autoencoder_is_out_of_reach_the_xl_keeps_its_own_and_says_so(hub, published):
+    hub.repos |= {source: folder for source, folder in published.items() if "vae" not in source}
+    found = hub.ask("sdxl", dtype="float16")
+    assert found.get("name") == "sdxl", found
+    assert any("so the model's own decodes in float32" in said for said in found["warned"])
+
+
 def test_a_refiner_borrows_what_its_base_has(hub, published):
     hub.repos |= published
     assert hub.ask("sdxl").get("name") == "sdxl"

@@ -169,8 +169,13 @@ def _share_right(pictures, exam):
     return np.mean([seen == set(shown.answers) for seen, shown in zip(said, exam, strict=True)])
 
 
-def test_the_judge_knows_fresh_true_pictures():
+@pytest.mark.xfail(reason="it knows 76% of them: with 133 minutes it fell short of what was asked", strict=True)
+def test_the_judge_knows_the_things_of_fresh_true_pictures():
     """Also small ones, soft ones, and such with two things, which are the hardest."""
+    assert _share_right(*examine(256, seed=77, kinds={"true"})) >= 0.85
+
+
+def test_the_judge_knows_style_and_place_of_fresh_true_pictures_and_most_things():
     pictures, exam = examine(256, seed=77, kinds={"true"})
     assert _share_right(pictures, exam) >= 0.7
     found, judge = opinion(load_judge(), pictures), load_judge()
