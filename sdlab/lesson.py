@@ -3,6 +3,7 @@
 import json
 import os
 from contextlib import contextmanager
+from html import escape
 
 from sdlab.assets import ASSETS
 from sdlab.system.calls import brief, check_call
@@ -10,19 +11,41 @@ from sdlab.system.calls import brief, check_call
 RESULTS = ASSETS / "results"
 
 
+class Hints:
+    """Hints in stages, each folded inside the one before it: who opens one sees that there is another."""
+
+    def __init__(self, texts):
+        self.texts = list(texts)
+
+    def __repr__(self):
+        return f"{len(self.texts)} hints to unfold, in a notebook"
+
+    def _repr_html_(self):
+        html, total = "", len(self.texts)
+        for number, text in reversed(list(enumerate(self.texts, 1))):
+            html = f"<details><summary>Hint {number} of {total}</summary><p>{escape(text)}</p>{html}</details>"
+        return html
+
+
 @check_call("sdlab.exercise('Another seed')")
 @contextmanager
-def exercise(title):
+def exercise(title, hints=()):
     """Check an answer with plain `assert` statements, each with a message that helps.
 
     A pass prints "✓"; a failure prints "✗ not yet" with the message and lets the notebook go on. With `SDLAB_STRICT=1` in the
     environment, as in the tests of the solutions, a failure is raised.
 
-        with sdlab.exercise("Another seed"):
+        with sdlab.exercise("Another seed", hints=["Look at the recipe.", "recipe.but(seed=…) gives another one."]):
             assert mine.seed != 42, "the seed is still 42: give another one"
+
+    Args:
+        title: what the exercise is called.
+        hints: what to offer below a failure, folded; the first says where to look, the last almost what to write.
     """
     if not isinstance(title, str):
         raise TypeError(f"title is {brief(title)}: it must be text, such as 'Another seed'")
+    if isinstance(hints, str) or not all(isinstance(hint, str) for hint in hints):
+        raise TypeError(f"hints is {brief(hints)}: it must be a list of texts, one for each stage")
     try:
         yield
     except Exception as error:
@@ -30,6 +53,10 @@ def exercise(title):
             raise
         reason = (str(error) or type(error).__name__).splitlines()[0]
         print(f"✗ {title}: not yet. {reason[:1].upper()}{reason[1:]}")
+        if hints:
+            from IPython.display import display
+
+            display(Hints(hints))
     else:
         print(f"✓ {title}: well done")
 

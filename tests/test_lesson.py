@@ -1,3 +1,5 @@
+from xml.etree import ElementTree
+
 import pytest
 
 import sdlab
@@ -17,6 +19,30 @@ def test_a_wrong_answer_gets_the_hint_and_the_notebook_goes_on(capsys, monkeypat
     with sdlab.exercise("Adding"):
         raise NotImplementedError
     assert capsys.readouterr().out == "✗ Adding: not yet. One and one is two\n✗ Adding: not yet. NotImplementedError\n"
+
+
+def test_hints_unfold_one_inside_the_other_and_only_after_a_failure(capsys, monkeypatch):
+    monkeypatch.delenv("SDLAB_STRICT", raising=False)
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    hints = ["Look at the sum.", "Is 1 + 1 < 3?", "Write 2."]
+    with sdlab.exercise("Adding", hints=hints):
+        assert 1 + 1 == 2
+    assert not shown
+    with sdlab.exercise("Adding", hints=hints):
+        assert 1 + 1 == 3
+    page = ElementTree.fromstring(shown[0]._repr_html_())
+    for number, hint in enumerate(hints, 1):
+        assert page.find("summary").text == f"Hint {number} of 3"
+        assert page.find("p").text == hint
+        page = page.find("details")
+    assert page is None
+
+
+@pytest.mark.parametrize("hints", ["Write 2.", [2]])
+def test_hints_are_a_list_of_texts(hints):
+    with pytest.raises(TypeError, match="it must be a list of texts, one for each stage"), sdlab.exercise("Adding", hints=hints):
+        pass
 
 
 def test_strictly_a_wrong_answer_is_an_error(monkeypatch):
