@@ -15,6 +15,7 @@ from .display.widgets.canvas import canvas as canvas
 from .display.widgets.comparing import compare as compare
 from .display.widgets.panel import panel as panel
 from .display.widgets.scrubbing import scrub as scrub
+from .doctor.report import diagnose as diagnose
 from .gallery.batch import save_batch as save_batch
 from .gallery.listing import Gallery as Gallery
 from .gallery.reading import read as read

@@ -130,7 +130,7 @@ def test_the_chat_draws_until_it_is_stopped_and_survives_mistakes(at_home, monke
 
 def test_every_command_says_how_it_is_used():
     commands = re.findall(r"^  (\w+)  ", run("--help")[2].split("Commands:")[1], re.M)
-    assert commands == ["chat", "generate", "img2img", "inpaint", "sketch", "reproduce", "gallery", "models", "sweep"]
+    assert commands == ["chat", "generate", "img2img", "inpaint", "sketch", "doctor", "reproduce", "gallery", "models", "sweep"]
     for command in commands:
         code, _, out = run(command, "--help")
         assert code == 0 and (f"sdlab {command}" in out or command == "models")
