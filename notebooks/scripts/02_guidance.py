@@ -626,7 +626,14 @@ def guide(untold, told, scale, rescale):
 
 
 # %%
-with sdlab.exercise("Rescale"):
+hints = [
+    "There are two formulas: first the guided prediction, then its spread brought back to that "
+    "of told.",
+    "A standard deviation for each picture of a batch: x.std((1, 2, 3), keepdim=True).",
+    "With guided from the first formula and ratio = told's spread / guided's spread: rescale * "
+    "ratio * guided + (1 - rescale) * guided.",
+]
+with sdlab.exercise("Rescale", hints=hints):
     untold, told = torch.randn(2, 3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     told[1] *= 3  # pictures of one batch can spread differently
     plainly = untold + 7.5 * (told - untold)
@@ -671,7 +678,14 @@ if in_our_world:
 sdlab.grid(burnt[:6] + mine[:6], columns=6, cell=1.4, rows=["the whole way", "mine"])
 
 # %%
-with sdlab.exercise("Find the interval"):
+hints = [
+    "Look at the curves of the interval above: the excess of colour begins in the first, "
+    "noisiest steps.",
+    "Leave the first steps out and see whether the things stay. Then try how much of the end "
+    "you can leave out too.",
+    "Begin near the middle, at 0.4 or 0.5, and stop a little before the end.",
+]
+with sdlab.exercise("Find the interval", hints=hints):
     assert (start, stop) != (0, 1), (
         "start and stop are still the whole way: leave some steps out"
     )

@@ -312,7 +312,12 @@ def ddim_step(x, x0, abar, abar_next):
 
 
 # %%
-with sdlab.exercise("One step by hand"):
+hints = [
+    "x is a mixture of x0 and noise. You know x and x0, so you can solve for the noise.",
+    "x = √ᾱ · x0 + √(1 − ᾱ) · eps. Solve this for eps.",
+    "Then mix x0 and eps again, with the same formula and abar_next.",
+]
+with sdlab.exercise("One step by hand", hints=hints):
     latents, level, output = noted[calls + 1]  # the second call for the lion
     theirs, level = step(latents, level, output), int(level)
     x, x0 = (z.cpu().double() for z in (latents, theirs.pred_original_sample))
@@ -628,7 +633,14 @@ def fair_steps(sampler, budget):
 
 
 # %%
-with sdlab.exercise("A fair comparison"):
+hints = [
+    "Count how often each sampler asks the network: make one, call set_timesteps(10), and look "
+    "at len(scheduler.timesteps).",
+    "Two samplers do not ask once per step: one asks twice in every step but the last, one "
+    "asks once more in all.",
+    "Heun with n steps takes 2n − 1 evaluations, PNDM takes n + 1. Solve for n.",
+]
+with sdlab.exercise("A fair comparison", hints=hints):
     for sampler in menu:
         scheduler = samplers.make(sampler, pipe.scheduler.config)
         for budget in (9, 10, 20):

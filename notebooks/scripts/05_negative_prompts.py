@@ -321,7 +321,13 @@ def combine(negative, prompt, guidance):
 
 
 # %%
-with sdlab.exercise("The formula"):
+hints = [
+    "With guidance 0 the answer is the negative prediction alone, with guidance 1 the prompted "
+    "one alone.",
+    "Begin at negative, and go in the direction of prompt.",
+    "negative + guidance * (prompt - negative)",
+]
+with sdlab.exercise("The formula", hints=hints):
     one, two = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     assert not torch.equal(combine(one, two, 7.5), two), (
         "the negative prompt changes nothing yet"
@@ -343,9 +349,6 @@ with sdlab.exercise("The formula"):
 # A friend says: "*Blurry* as a negative prompt makes pictures much sharper, I measured it." Here is
 # how. Find out why his number proves nothing, and mend it. A fair test of this kind has a simple
 # property: if both settings are the *same*, it must find exactly no difference.
-#
-# (Hints: 1. Call it with `""` as the negative prompt. 2. What differs between the two groups besides
-# the negative prompt? 3. Both should be drawn from the same noise.)
 
 
 # %% tags=["stub"]
@@ -373,7 +376,12 @@ def sharper(negative):
 
 
 # %%
-with sdlab.exercise("An unfair comparison"):
+hints = [
+    'Call it with "" as the negative prompt: it should find no difference at all.',
+    "What differs between the two groups besides the negative prompt?",
+    "Both groups should be drawn from the same noise, so from the same seeds.",
+]
+with sdlab.exercise("An unfair comparison", hints=hints):
     nothing = sharper("")
     assert nothing.low == nothing.high == 0, (
         f"without any negative prompt it should find no difference, and finds {nothing}"

@@ -222,8 +222,7 @@ for factor, sharp in zip(factors, metrics.sharpness(scaled)):
 #
 # ### Exercise: spherical interpolation (15 minutes)
 #
-# Write `slerp`. (Hints: 1. The cosine of the angle is the dot product over both lengths. 2. Take it
-# over *all* numbers, so flatten first. 3. `torch.acos` gives the angle.)
+# Write `slerp`, the formula above for two noises of any shape.
 
 
 # %% tags=["stub"]
@@ -241,7 +240,14 @@ def slerp(x0, x1, t):
 
 
 # %%
-with sdlab.exercise("Spherical interpolation"):
+hints = [
+    "The formula needs the angle between the two noises. Its cosine is the dot product over "
+    "both lengths.",
+    "Take dot product and lengths over all numbers: (x0 * x1).sum(), x0.norm(). torch.acos "
+    "gives the angle.",
+    "(sin((1 - t)·θ)·x0 + sin(t·θ)·x1) / sin θ, with torch.sin for each sine.",
+]
+with sdlab.exercise("Spherical interpolation", hints=hints):
     assert torch.allclose(slerp(start, end, 0.0), start, atol=1e-4), (
         "at t = 0 it should be x0"
     )
@@ -451,7 +457,13 @@ def draw_all(seeds):
 
 
 # %%
-with sdlab.exercise("The second picture"):
+hints = [
+    "Where does the generator stand when the second picture begins?",
+    "A generator goes on from where it stopped. How does a seed get its picture, whatever was "
+    "drawn before?",
+    "Every seed needs a generator of its own: seeded(seed).",
+]
+with sdlab.exercise("The second picture", hints=hints):
     among, [by_itself] = draw_all([7, 8]), draw_all([8])
     assert len(among) == 2, "there should be one picture for each seed"
     assert levels(among[0], alone[0]) == 0, "the first picture is no longer that of seed 7"

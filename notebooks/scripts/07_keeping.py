@@ -207,7 +207,13 @@ def to_recipe(info):
 
 
 # %%
-with sdlab.exercise("A recipe from another tool"):
+hints = [
+    "Print info.samplers[0].parameters for the three files: which names do the numbers have?",
+    "The names are steps, cfg_scale and seed. Recipe calls the second one guidance.",
+    'One tool wrote texts. int(found["steps"]) and float(found["cfg_scale"]) read both '
+    "kinds.",
+]
+with sdlab.exercise("A recipe from another tool", hints=hints):
     web_ui, comfy, invoke = read = [to_recipe(info) for info in infos]
     assert all(read), "the function should return a Recipe for every file"
     assert comfy.negative_prompt == "watermark, text", (
@@ -588,7 +594,12 @@ def halve(file, to):
 
 
 # %%
-with sdlab.exercise("The script that forgets"):
+hints = [
+    "Where does a PNG keep its recipe? Look at picture.text, before and after.",
+    "save takes pnginfo=…, and texts(…) above makes one from a picture.",
+    "Give it all texts of the large picture, not only the recipe: pnginfo=texts(picture).",
+]
+with sdlab.exercise("The script that forgets", hints=hints):
     halve(files[1], folder / "half.png")
     half = Image.open(folder / "half.png")
     wanted = [side // 2 for side in originals[1].size]

@@ -873,7 +873,13 @@ def ask_for(wanted, strength):
 
 
 # %%
-with sdlab.exercise("Enough steps"):
+hints = [
+    "At strength 0.5 every second step is taken, so twice as many are needed.",
+    "int() rounds down. After dividing, round up, and then look at the case of 0.29.",
+    "Do not divide: try wanted, wanted + 1, … and return the first one for which int(steps * "
+    "strength) >= wanted.",
+]
+with sdlab.exercise("Enough steps", hints=hints):
     assert ask_for(20, 1.0) == 20, "at strength 1 all steps are taken: 20 for 20"
     assert ask_for(20, 0.5) == 40, "at strength 0.5 every second step is taken: 40 for 20"
     assert int(ask_for(10, 0.3) * 0.3) >= 10, (
@@ -900,9 +906,6 @@ with sdlab.exercise("Enough steps"):
 # its surroundings. The mistake is in `blend`. It gets the latents `x` after a step, those of the
 # source (`clean`), noise of standard deviation 1, the mask (1 inside), and the time `t` whose
 # noise level `x` has now; `t` is None after the last step.
-#
-# (Hints: 1. How much noise has `x` at this moment, and how much the surroundings? 2. Which line of
-# `step_in` does what is missing? 3. And what should be outside after the last step?)
 
 
 # %% tags=["stub"]
@@ -941,7 +944,13 @@ def inpaint(recipe):
 
 
 # %%
-with sdlab.exercise("The surroundings"):
+hints = [
+    "How much noise has x at this moment, and how much have the surroundings?",
+    "Which line of step_in adds noise to the source?",
+    "scheduler.add_noise(clean, noise, t), but only while t is not None: after the last step "
+    "the source should be clean.",
+]
+with sdlab.exercise("The surroundings", hints=hints):
     x, noise = torch.randn(2, *clean.shape, generator=torch.Generator().manual_seed(0)).to(
         clean
     )

@@ -108,8 +108,7 @@ print("a token was found on this machine:", get_token() is not None)
 # ### Exercise: find the leak (10 minutes)
 #
 # A friend writes code that reports errors nicely. Her token is in the environment, as it should
-# be. Yet when something fails, it ends up in her notebook. Find out how, and mend `report`. (Hint:
-# look at what `str(request)` contains.)
+# be. Yet when something fails, it ends up in her notebook. Find out how, and mend `report`.
 
 # %%
 request = {
@@ -132,7 +131,12 @@ def report(request, status):
 
 
 # %%
-with sdlab.exercise("Find the leak"):
+hints = [
+    "Look at what str(request) contains.",
+    "The headers hold the token. Which parts of the request does a reader of the line need?",
+    "Name them one by one: request['url'] and request['inputs'].",
+]
+with sdlab.exercise("Find the leak", hints=hints):
     line = report(request, 503)
     assert "hf_NotARealToken123" not in line, (
         "the token is in the line: name the parts of the request that may be seen, not all of it"
@@ -240,7 +244,13 @@ def break_even(card, per_picture, watts, seconds, per_kwh):
 
 
 # %%
-with sdlab.exercise("When does a card pay?"):
+hints = [
+    "With a card of your own a picture is not free. What does it still cost?",
+    "watts * seconds is an energy in joules; 3,600,000 of them are one kilowatt-hour.",
+    'card / (per_picture - electricity), and float("inf") where electricity costs as much as '
+    "the service or more.",
+]
+with sdlab.exercise("When does a card pay?", hints=hints):
     free_power = break_even(500, 0.01, 300, 5, 0.0)
     assert np.isclose(free_power, 50_000), (
         "without costs of electricity it should be 50,000"

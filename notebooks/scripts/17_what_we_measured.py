@@ -428,7 +428,12 @@ def total_variation(p, q):
 
 
 # %%
-with sdlab.exercise("Total variation"):
+hints = [
+    "Equal lists have the distance 0. What is the difference of two lists, name by name?",
+    "Differences have signs, and would cancel. np.abs takes them away.",
+    "np.abs(np.subtract(p, q)).sum() / 2",
+]
+with sdlab.exercise("Total variation", hints=hints):
     assert total_variation([0.5, 0.5], [0.5, 0.5]) == 0, "equal shares have the distance 0"
     assert total_variation([1, 0], [0, 1]) > 0, (
         "it should be more than 0 for [1, 0] and [0, 1]"
@@ -448,7 +453,7 @@ with sdlab.exercise("Total variation"):
 # A friend has measured that the pocket model *can* write: in every picture that he asked for, the
 # word fits with more than 0.2. Here is his test. It is wrong, because it has nothing to compare
 # with. Mend it, so that it says *yes* only where the word fits better than in all pictures that
-# were not asked for it. (Hint: their fits are in the list `plain`.)
+# were not asked for it. The fits of those pictures are in the list `plain`.
 
 
 # %% tags=["stub"]
@@ -464,7 +469,12 @@ def legible(picture, word="LOVE"):
 
 
 # %%
-with sdlab.exercise("A test that always passes"):
+hints = [
+    "What does the test say of a picture in which nothing is written?",
+    "The fits of pictures that were not asked for the word are in the list plain.",
+    "Compare with the largest of them, max(plain), and not with 0.2.",
+]
+with sdlab.exercise("A test that always passes", hints=hints):
     assert legible(written), "the word in `written` is really there: this should be yes"
     assert not legible(apple.image), (
         "nothing is written on the apple, and the test says yes"
