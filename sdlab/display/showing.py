@@ -10,6 +10,7 @@ from sdlab.display.enlarging import fit
 from sdlab.display.grids import grid, tell
 from sdlab.display.style import CELL, FAINT
 from sdlab.pipes.generation import Generation, decode
+from sdlab.pipes.previews import look_at
 from sdlab.system.calls import brief, check_call
 
 PREVIEW = 256  # pixels
@@ -127,7 +128,7 @@ def preview(pipe, every=5):
     """Watch a picture appear in a notebook: give this to `generate` as `on_step`.
 
     Args:
-        pipe: the pipeline that draws; its autoencoder decodes.
+        pipe: the pipeline that draws; its autoencoder decodes, or a tiny one where the model table names one.
         every: steps between two looks; each look costs one decoding.
 
     Returns:
@@ -142,7 +143,7 @@ def preview(pipe, every=5):
 
     def look(step, latents):
         if (step + 1) % every == 0:
-            shown.update(Image.fromarray(fit(decode(pipe, latents[:1])[0], PREVIEW)))
+            shown.update(Image.fromarray(fit(look_at(pipe, latents[:1])[0], PREVIEW)))
 
     return look
 

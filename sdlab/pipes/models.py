@@ -8,9 +8,10 @@ from pathlib import Path
 from sdlab.assets import ASSETS
 from sdlab.system.calls import brief, check_call
 
-TEXT, SKETCH, REFINER, AUTOENCODER = "text to image", "sketch to image", "refiner", "autoencoder"  # kinds
+TEXT, LORA, SKETCH, REFINER, AUTOENCODER = "text to image", "text to image, by LoRA", "sketch to image", "refiner", "autoencoder"  # kinds
 PARTS = {  # what a folder of each kind has at least
     TEXT: ("model_index.json", "unet", "text_encoder", "tokenizer"),
+    LORA: ("pytorch_lora_weights.safetensors",),
     SKETCH: ("config.json",),
     REFINER: ("model_index.json", "unet"),
     AUTOENCODER: ("config.json",),
@@ -22,10 +23,12 @@ class Model:
     """A row of the table: where the weights are and what they are.
 
     `terms` are the licence's restrictions on use, in a few words. `gigabytes` is the download, and about what the weights take in half
-    precision; `side` the native size in pixels; `steps` and `guidance` are what a
-    Recipe that leaves them open gets. `base` names the row whose parts a model borrows: `borrows` says which, and
-    a ControlNet borrows all of them. `without` names parts of the published model that are left out; `half_vae` the row of an autoencoder
-    that takes the place of its own in half precision, where that one overflows.
+    precision; `memory` what one picture takes on the device at the peak, in GB, in half precision and in float32
+    (`sdlab.pipes.memory` estimates it; of a refiner and its base together). `side` is the native size in pixels; `steps`, `guidance` and
+    `sampler` are what a Recipe that leaves them open gets. `base` names the row whose parts a model borrows: `borrows` says which; a
+    ControlNet borrows all of them, and a LoRA changes them. `without` names parts of the published model that are left out; `half_vae` the
+    row of an autoencoder that takes the place of its own in half precision, where that one overflows; `preview` the row of a tiny one that
+    is good enough for a look while a picture is drawn.
     """
 
     source: str
@@ -33,6 +36,7 @@ class Model:
     licence: str = "unknown"
     terms: str = ""
     gigabytes: float = 0.0
+    memory: tuple[float, float] = (0.0, 0.0)
     side: int = 0
     kind: str = TEXT
     steps: int = 25
@@ -42,13 +46,15 @@ class Model:
     borrows: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     half_vae: str | None = None
+    sampler: str | None = None
+    preview: str | None = None
 
 
 HARMLESS = "free, but not for what harms, deceives or exploits people"  # attachment A of the OpenRAIL licences
 
 
 def _shipped(name, side, kind=TEXT, **more):
-    return Model(str(ASSETS / name), None, "MIT", "", 0.0, side, kind, guidance=4.0, **more)
+    return Model(str(ASSETS / name), None, "MIT", "", 0.0, (0.7, 0.8), side, kind, guidance=4.0, sampler="DDIM", **more)
 
 
 MODELS = {
@@ -60,23 +66,31 @@ MODELS = {
     ),
     "sd15": Model(
         "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14", "CreativeML OpenRAIL-M", HARMLESS,
-        2.7, 512, variant="fp16", without=("safety_checker",),  # black squares teach nothing; the course's prompts are tame
+        2.7, (3.5, 5.7), 512, sampler="PNDM", variant="fp16", preview="taesd",
+        without=("safety_checker",),  # black squares teach nothing; the course's prompts are tame
     ),
     "sd-turbo": Model(
         "stabilityai/sd-turbo", "b261bac6fd2cf515557d5d0707481eafa0485ec2", "Stability AI Community",
-        "free below a yearly revenue of a million dollars", 2.6, 512, variant="fp16", steps=1, guidance=0.0,
+        "free below a yearly revenue of a million dollars", 2.6, (4.0, 6.6), 512, sampler="Euler", variant="fp16", steps=1, guidance=0.0,
+        preview="taesd",
+    ),
+    "lcm-lora-sd15": Model(
+        "latent-consistency/lcm-lora-sdv1-5", "cf2fced511dbe7e26c8d1d397e728fbab875db4b", "CreativeML OpenRAIL++-M", HARMLESS,
+        0.1, (3.7, 5.9), 512, LORA, steps=4, guidance=1.0, sampler="LCMScheduler", base="sd15", preview="taesd",
     ),
     "sdxl": Model(
         "stabilityai/stable-diffusion-xl-base-1.0", "462165984030d82259a11f4367a4eed129e94a7b", "CreativeML OpenRAIL++-M", HARMLESS,
-        6.9, 1024, variant="fp16", steps=30, guidance=5.0, half_vae="sdxl-vae-fp16-fix",
+        6.9, (9.2, 17.7), 1024, sampler="Euler", variant="fp16", steps=30, guidance=5.0, half_vae="sdxl-vae-fp16-fix",
     ),
     "sdxl-refiner": Model(
         "stabilityai/stable-diffusion-xl-refiner-1.0", "5d4cfe854c9a9a87939ff3653551c2b3c99a4356", "CreativeML OpenRAIL++-M", HARMLESS,
-        4.5, 1024, REFINER, steps=30, guidance=5.0, variant="fp16", base="sdxl", borrows=("vae", "text_encoder_2", "tokenizer_2"),
+        4.5, (13.7, 26.7), 1024, REFINER, sampler="Euler", steps=30, guidance=5.0, variant="fp16", base="sdxl",
+        borrows=("vae", "text_encoder_2", "tokenizer_2"),
     ),
     "sdxl-vae-fp16-fix": Model(
-        "madebyollin/sdxl-vae-fp16-fix", "207b116dae70ace3637169f1ddd2434b91b3a8cd", "MIT", "free", 0.3, 1024, AUTOENCODER,
+        "madebyollin/sdxl-vae-fp16-fix", "207b116dae70ace3637169f1ddd2434b91b3a8cd", "MIT", "free", 0.3, (0.0, 0.0), 1024, AUTOENCODER,
     ),
+    "taesd": Model("madebyollin/taesd", "614f76814bbe30edbe2e627ace1c2234c81a2c0e", "MIT", "free", 0.01, (0.0, 0.0), 512, AUTOENCODER),
 }  # fmt: skip
 
 MOVED = {  # a Hub id that is gone → the row that took its place, and why
@@ -122,24 +136,29 @@ def is_here(name):
         return True
     from huggingface_hub import try_to_load_from_cache
 
-    variant, stem = f".{model.variant}" if model.variant else "", "unet/diffusion_pytorch_model"
-    weights = (f"{stem}{variant}.safetensors", f"{stem}.safetensors.index{variant}.json")  # in one file, or in several
-
     def is_cached(file):
         return isinstance(try_to_load_from_cache(model.source, file, revision=model.commit), str)
 
+    if model.kind == LORA:
+        return all(map(is_cached, PARTS[LORA])) and is_here(model.base)
+    if model.kind == AUTOENCODER:
+        return all(map(is_cached, ("config.json", "diffusion_pytorch_model.safetensors")))
+    variant, stem = f".{model.variant}" if model.variant else "", "unet/diffusion_pytorch_model"
+    weights = (f"{stem}{variant}.safetensors", f"{stem}.safetensors.index{variant}.json")  # in one file, or in several
     return is_cached("model_index.json") and any(map(is_cached, weights))
 
 
 class ModelTable(list):
     """Rows of the model table, printed as text or as a table of a notebook."""
 
-    HEAD = ("name", "kind", "pixels", "steps", "guidance", "here", "licence")
+    HEAD = ("name", "kind", "pixels", "steps", "guidance", "sampler", "memory", "here", "licence")
 
     def _cells(self):
         for name, model in self:
             here = "ships with the course" if not model.commit else "yes" if is_here(name) else f"no, {model.gigabytes} GB to download"
-            yield (name, model.kind, str(model.side), str(model.steps), f"{model.guidance:g}", here, model.licence)
+            asks = ("",) * 3 if model.kind == AUTOENCODER else (str(model.steps), f"{model.guidance:g}", model.sampler or "")
+            memory = f"{model.memory[0]:g} to {model.memory[1]:g} GB" if any(model.memory) else ""
+            yield (name, model.kind, str(model.side), *asks, memory, here, model.licence)
 
     def __repr__(self):
         rows = [self.HEAD, *self._cells()]

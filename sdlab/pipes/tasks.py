@@ -40,10 +40,14 @@ def pipeline_for(pipe, recipe):
     from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting
 
     if recipe.mask is not None:
-        return AutoPipelineForInpainting.from_pipe(pipe)
-    if recipe.image is not None and "Img2Img" not in type(pipe).__name__:
-        return AutoPipelineForImage2Image.from_pipe(pipe)
-    return pipe
+        made = AutoPipelineForInpainting.from_pipe(pipe)
+    elif recipe.image is not None and "Img2Img" not in type(pipe).__name__:
+        made = AutoPipelineForImage2Image.from_pipe(pipe)
+    else:
+        return pipe
+    if hasattr(pipe, "watermark"):
+        made.watermark = pipe.watermark  # from_pipe asks again whether the package for it is installed
+    return made
 
 
 def picture_arguments(recipe):

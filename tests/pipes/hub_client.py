@@ -15,7 +15,8 @@ from unittest.mock import patch
 import torch
 
 import sdlab
-from sdlab.pipes.models import name_of
+from sdlab.pipes.models import name_of, recommend
+from sdlab.pipes.previews import look_at
 
 
 @contextmanager
@@ -38,9 +39,19 @@ def act(command):
         with redirect_stderr(StringIO()) as heard, full_disk(command.get("full")), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             dtype = getattr(torch, command.get("dtype", "float32"))
-            pipe = sdlab.load(command.get("model"), device="cpu", dtype=dtype, local_files_only=command.get("local_files_only", False))
+            options = {name: command[name] for name in ("local_files_only", "safety_checker") if name in command}
+            pipe = sdlab.load(command.get("model"), device="cpu", dtype=dtype, **options)
+            look = {}
+            if command.get("look"):
+                sdlab.generate(
+                    pipe, "a lion", steps=2, progress=False, on_step=lambda step, latents: look.update(at=look_at(pipe, latents))
+                )
             said = [str(one.message) for one in caught]
-        found = {"class": type(pipe).__name__, "name": name_of(pipe), "vae": pipe.vae.config._name_or_path}
+        found = {
+            "class": type(pipe).__name__, "name": name_of(pipe), "vae": pipe.vae.config._name_or_path, "recommends": recommend(pipe),
+            "sampler": type(pipe.scheduler).__name__, "adapters": pipe.get_active_adapters(),
+            "checker": bool(getattr(pipe, "safety_checker", None)), "look": [image.size for image in look.get("at", [])],
+        }  # fmt: skip
         if command.get("draw"):
             run = sdlab.generate(pipe, "a lion", steps=2, seed=1, progress=False)
             found |= {"pixels": hash(run.image.tobytes()), "size": run.image.size}

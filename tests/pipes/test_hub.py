@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel
+from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+from peft import LoraConfig, get_peft_model_state_dict
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPTextConfig, CLIPTextModel
 
 import sdlab
 from sdlab.pipes.first_load import announce
@@ -201,7 +203,24 @@ def test_a_repository_without_its_unet_is_told(hub, tiny, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def published(tiny, tmp_path_factory):
+def with_checker(tiny, tmp_path_factory):
+    """The tiny model with a safety checker of the true kind, small and untrained."""
+    small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = CLIPConfig(text_config=small, vision_config={**small, "image_size": 16, "patch_size": 8}, projection_dim=8)
+    pipe = StableDiffusionPipeline.from_pretrained(tiny)
+    pipe.register_modules(
+        safety_checker=StableDiffusionSafetyChecker(config),
+        feature_extractor=CLIPImageProcessor(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16}),
+    )
+    pipe.register_to_config(requires_safety_checker=True)
+    place = tmp_path_factory.mktemp("checked")
+    pipe.save_pretrained(place)
+    pipe.save_pretrained(place, variant="fp16")
+    return place
+
+
+@pytest.fixture(scope="module")
+def published(with_checker, tmp_path_factory):
     """The models of the table under their own ids, in the small: `{id: folder}`."""
     place = tmp_path_factory.mktemp("published")
     base = sdlab.load("pocket-xl", device="cpu")
@@ -209,7 +228,7 @@ def published(tiny, tmp_path_factory):
     base.save_pretrained(place / "sdxl", variant="fp16")
     refiner.save_pretrained(place / "sdxl-refiner", variant="fp16")
     base.vae.save_pretrained(place / "sdxl-vae-fp16-fix")
-    return {sdlab.MODELS["sd15"].source: tiny} | {sdlab.MODELS[folder.name].source: folder for folder in place.iterdir()}
+    return {sdlab.MODELS["sd15"].source: with_checker} | {sdlab.MODELS[folder.name].source: folder for folder in place.iterdir()}
 
 
 def _fetched(hub):
@@ -255,6 +274,72 @@ def test_a_refiner_borrows_what_its_base_has(hub, published):
     assert _fetched(hub) == {"unet/diffusion_pytorch_model.fp16.safetensors"}
 
 
-def test_an_autoencoder_alone_is_refused():
-    with pytest.raises(ValueError, match=r"'sdxl-vae-fp16-fix' is an autoencoder and draws nothing alone: sdlab\.load\('sdxl'\) takes it"):
-        sdlab.load("sdxl-vae-fp16-fix")
+@pytest.mark.parametrize(("name", "user"), [("sdxl-vae-fp16-fix", "sdxl"), ("taesd", "sd15")])
+def test_an_autoencoder_alone_is_refused(name, user):
+    with pytest.raises(ValueError, match=rf"'{name}' is an autoencoder and draws nothing alone: sdlab\.load\('{user}'\) takes it"):
+        sdlab.load(name)
+
+
+@pytest.fixture(scope="module")
+def lora(tiny, tmp_path_factory):
+    """A LoRA for the tiny model, as its makers would publish one."""
+    pipe = StableDiffusionPipeline.from_pretrained(tiny)
+    torch.manual_seed(1)
+    pipe.unet.add_adapter(LoraConfig(r=2, target_modules=["to_q", "to_v"], init_lora_weights=False))
+    place = tmp_path_factory.mktemp("lora")
+    StableDiffusionPipeline.save_lora_weights(place, unet_lora_layers=get_peft_model_state_dict(pipe.unet))
+    return place
+
+
+def test_a_few_step_lora_stands_on_its_base_with_its_own_sampler_and_settings(hub, published, lora):
+    hub.repos |= published | {sdlab.MODELS["lcm-lora-sd15"].source: lora}
+    plain, found = hub.ask("sd15", draw=True), hub.ask("lcm-lora-sd15", draw=True)
+    assert found.get("name") == "lcm-lora-sd15", found
+    assert (found["sampler"], found["recommends"]) == ("LCMScheduler", [4, 1.0])
+    assert found["adapters"] and not plain["adapters"] and found["pixels"] != plain["pixels"]
+    hub.asked.clear()
+    assert hub.ask("lcm-lora-sd15", local_files_only=True).get("adapters") and not hub.asked
+
+
+def test_a_lora_that_is_not_there_is_told(hub, published):
+    hub.repos |= published
+    failed = hub.ask("lcm-lora-sd15")
+    assert failed["error"]["type"] == "OSError" and "no such model" in failed["error"]["says"], failed
+
+
+def test_a_lora_takes_no_base_that_it_would_change(pipe):
+    with pytest.raises(ValueError, match="'lcm-lora-sd15' would change it: leave base out"):
+        sdlab.load("lcm-lora-sd15", base=pipe)
+
+
+@pytest.fixture(scope="module")
+def small_decoder(tmp_path_factory):
+    """A TAESD in the small, with as few pixels to a latent as the tiny model has."""
+    place = tmp_path_factory.mktemp("taesd")
+    AutoencoderTiny(
+        encoder_block_out_channels=(8, 8), decoder_block_out_channels=(8, 8), num_encoder_blocks=(1, 1), num_decoder_blocks=(1, 1)
+    ).save_pretrained(place)
+    return place
+
+
+def test_previews_take_the_tiny_autoencoder_and_fetch_it_when_it_is_first_needed(hub, published, small_decoder):
+    hub.repos |= published | {sdlab.MODELS["taesd"].source: small_decoder}
+    found = hub.ask("sd15", look=True)
+    assert found.get("look") == [[16, 16]] and "previews take" not in " ".join(found["warned"]), found
+    assert any("madebyollin/taesd" in path for _, path in hub.asked)
+
+
+def test_the_safety_checker_is_left_out_unless_it_is_asked_for(hub, published):
+    hub.repos |= published
+    plain = hub.ask("sd15")
+    assert plain.get("checker") is False, plain
+    assert not [path for _, path in hub.asked if "safety_checker/model" in path]
+    found = hub.ask("sd15", safety_checker=True, draw=True)
+    assert found.get("checker") is True, found
+
+
+def test_a_safety_checker_that_does_not_exist_is_told(tmp_path):
+    with pytest.raises(ValueError, match="safety_checker was asked for, and model 'sdxl' comes with none"):
+        sdlab.load("sdxl", safety_checker=True)
+    with pytest.raises(ValueError, match="comes with none: leave it out"):
+        sdlab.load(shutil.copytree(sdlab.MODELS["pocket"].source, tmp_path / "mine"), safety_checker=True)

@@ -1,7 +1,10 @@
 import errno
+import importlib
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -16,6 +19,7 @@ from diffusers import (
     StableDiffusionXLPipeline,
 )
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+from PIL import Image
 
 import sdlab
 from pocket.reports.xl import refine
@@ -25,9 +29,11 @@ from pocket.ruler.pictures import sample
 from pocket.stages.config import CPU
 from pocket.stages.controlnet import as_hint, outline_things
 from sdlab.assets import ASSETS
-from sdlab.pipes import models
+from sdlab.pipes import memory, models, samplers
 from sdlab.pipes.hub import explain
 from sdlab.pipes.loading import choose_dtypes, settle_dtypes
+from sdlab.pipes.tasks import pipeline_for
+from sdlab.study import anatomy
 
 
 @pytest.fixture
@@ -100,6 +106,21 @@ def test_the_refiner_goes_on_where_the_base_stopped(pair):
     assert 0.001 < apart < 0.3 * (together - alone.roll(1, 0)).abs().mean().item()
 
 
+def test_the_shipped_xl_draws_the_same_whether_or_not_a_package_for_watermarks_is_there(monkeypatch):
+    for family in ("pipeline_stable_diffusion_xl", "pipeline_stable_diffusion_xl_img2img", "pipeline_stable_diffusion_xl_inpaint"):
+        module = importlib.import_module(f"diffusers.pipelines.stable_diffusion_xl.{family}")
+        monkeypatch.setattr(module, "is_invisible_watermark_available", lambda: True)
+        monkeypatch.setattr(module, "StableDiffusionXLWatermarker", object, raising=False)
+    base = sdlab.load("pocket-xl", device="cpu")
+    image = Image.new("RGB", (128, 128))
+    for recipe in (
+        sdlab.Recipe("a lion"),
+        sdlab.Recipe("a lion", image=image, strength=0.5),
+        sdlab.Recipe("a lion", image=image, mask=image),
+    ):
+        assert pipeline_for(base, recipe).watermark is None
+
+
 def test_a_recipe_is_drawn_by_the_base(pair, tmp_path):
     run = sdlab.generate(pair[0], sdlab.Recipe("a lion on the beach, cartoon", seed=3, steps=4, guidance=4.0), progress=False)
     assert run.image.size == (128, 128)
@@ -125,13 +146,16 @@ def test_the_environment_names_the_model(monkeypatch):
 def test_the_environment_names_a_text_to_image_model(monkeypatch, name):
     monkeypatch.setenv("SDLAB_MODEL", name)
     with pytest.raises(
-        ValueError, match=rf"SDLAB_MODEL is '{name}', .* choose one of pocket, pocket-xl, sd15, sd-turbo, sdxl; sdlab.load\('{name}'\)"
+        ValueError,
+        match=rf"SDLAB_MODEL is '{name}', .* choose one of pocket, pocket-xl, sd15, sd-turbo, lcm-lora-sd15, sdxl; sdlab.load\('{name}'\)",
     ):
         sdlab.load()
 
 
 def test_a_name_like_nothing_lists_the_table():
-    with pytest.raises(ValueError, match="choose one of pocket, pocket-scribble, pocket-xl, pocket-xl-refiner, sd15, sd-turbo, sdxl"):
+    with pytest.raises(
+        ValueError, match="choose one of pocket, pocket-scribble, pocket-xl, pocket-xl-refiner, sd15, sd-turbo, lcm-lora-sd15, sdxl"
+    ):
         sdlab.load("zzz")
 
 
@@ -244,6 +268,24 @@ def test_the_table_says_what_is_here():
     assert "ships with the course" in next(line for line in said if line.startswith("pocket "))
     assert "2.7 GB to download" in next(line for line in said if line.startswith("sd15"))
     assert table._repr_html_().count("<tr>") == len(said)
+
+
+@pytest.mark.parametrize(("name", "side"), [("sd15", 512), ("sdxl", 1024)])
+def test_the_memory_in_the_table_is_what_the_estimate_gives_for_the_published_architecture(name, side):
+    for dtype, told in zip((torch.float16, torch.float32), models.MODELS[name].memory, strict=True):
+        parts = {part: module.to(dtype) for part, module in anatomy.on_paper(name).items()}
+        if models.MODELS[name].half_vae and dtype == torch.float16:
+            parts["vae"].register_to_config(force_upcast=False)  # as that one is
+        drawn = SimpleNamespace(components=parts, unet=parts["unet"], vae=parts["vae"], vae_scale_factor=8)
+        needs = memory.measure_needs(drawn, side)
+        assert memory.estimate("full", needs, dtype == torch.float16) / 1e9 == pytest.approx(told, abs=0.06)
+
+
+def test_the_samplers_in_the_table_are_those_of_the_models_that_ship(pipe, pair):
+    for own, name in ((pipe, "pocket"), *zip(pair, ("pocket-xl", "pocket-xl-refiner"), strict=True)):
+        published = json.loads((ASSETS / name / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8"))
+        assert models.MODELS[name].sampler == samplers.name_of(own.scheduler)
+        assert type(own.scheduler).__name__ == published["_class_name"]
 
 
 def test_models_that_ship_are_here_and_those_of_the_hub_only_when_cached(tmp_path, monkeypatch):

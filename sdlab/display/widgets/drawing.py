@@ -4,7 +4,8 @@ import math
 import threading
 import time
 
-from sdlab.pipes.generation import decode, generate, split_pair
+from sdlab.pipes.generation import generate, split_pair
+from sdlab.pipes.previews import look_at
 
 SHARE = 0.25  # of the time that looks at the unfinished picture may take
 PAUSE = 0.2  # seconds between two looks at least
@@ -62,7 +63,7 @@ class Drawing:
             raise Stopped
         image, start = None, time.perf_counter()
         if start >= self._next_look:
-            image = decode(self._base, latents[:1])[0]
+            image = look_at(self._base, latents[:1])[0]
             end = time.perf_counter()
             self._next_look = end + max(PAUSE, (end - start) * (1 - SHARE) / SHARE)
         self.on_look(step + 1, image)
