@@ -17,13 +17,15 @@
 # ## Where am I running?
 #
 # Diffusion runs on an NVIDIA GPU (`cuda`), on Apple silicon (`mps`) and on any processor (`cpu`). The course picks the first of
-# these that is there. On a GPU it computes with 16-bit numbers, which halve the memory; on a CPU with 32-bit ones.
+# these that is there. On a GPU it computes with 16-bit numbers, which halve the memory; on a CPU with 32-bit ones. `diagnose` looks whether
+# this machine is fit for the course, and prints what is not fine and what to do about it. (In a terminal `sdlab doctor` looks at more.)
 
 # %%
 import sdlab
 from sdlab.study import anatomy, judge
 
 print(sdlab.describe())
+sdlab.diagnose()
 
 # %% [markdown]
 # ## Load a model

@@ -52,8 +52,8 @@ def gallery(
     \b
     sdlab gallery outputs --sheet sheet.png
     """
-    from sdlab.gallery.files import replace_file
     from sdlab.gallery.listing import Gallery
+    from sdlab.system.files import replace_file
 
     with told():
         pictures = Gallery(folder)

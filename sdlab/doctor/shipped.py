@@ -5,6 +5,7 @@ import json
 
 from sdlab.assets import ASSETS
 from sdlab.doctor.finding import BROKEN, Finding
+from sdlab.system.files import replace_file
 
 LISTED = "checksums.json"
 
@@ -17,7 +18,7 @@ def checksums(assets=ASSETS):
 def write_checksums(assets=ASSETS):
     """Write the list that `examine_shipped` compares with; belongs after every change of the weights."""
     text = json.dumps(checksums(assets), indent=1, ensure_ascii=False) + "\n"
-    (assets / LISTED).write_text(text, encoding="utf-8", newline="\n")
+    replace_file(assets / LISTED, text.encode())
 
 
 def examine_shipped(assets=ASSETS):

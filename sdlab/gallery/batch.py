@@ -13,12 +13,12 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from sdlab.gallery.files import check_writable, replace_file
-from sdlab.gallery.messages import as_path, cause_and_remedy
-from sdlab.gallery.saving import DEVICES, NOT_ON_WINDOWS, encode_image, versions, without_paths, write
+from sdlab.gallery.saving import DEVICES, NOT_ON_WINDOWS, encode_image, versions, without_paths
 from sdlab.gallery.sources import keep_sources
 from sdlab.pipes.generation import as_recipe, generate, prepare, split_pair
 from sdlab.system.calls import brief, check_call
+from sdlab.system.files import check_writable, replace_file, write
+from sdlab.system.messages import as_path, cause_and_remedy
 
 LONGEST_NAME = 150  # bytes; systems take 255, and the time, a number and the ending come behind it
 HOW = "as in sdlab.save_batch(pipe, {'landscape': 'a lake, oil painting', 'portrait': recipe}, 'outputs')"

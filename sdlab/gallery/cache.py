@@ -10,14 +10,14 @@ from contextlib import suppress
 
 from PIL import Image
 
-from sdlab.gallery.files import check_writable, replace_file
 from sdlab.gallery.keys import digest_pixels
-from sdlab.gallery.messages import as_path
 from sdlab.gallery.reading import open_with_story
 from sdlab.gallery.saving import encode_image, slug
 from sdlab.gallery.sources import keep_sources
 from sdlab.pipes.generation import Generation
 from sdlab.system.calls import brief
+from sdlab.system.files import check_writable, replace_file
+from sdlab.system.messages import as_path
 
 
 class Cache:

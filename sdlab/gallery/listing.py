@@ -11,10 +11,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from sdlab.gallery.encoding import OTHER_SUFFIXES, WRITERS
-from sdlab.gallery.messages import as_path
 from sdlab.gallery.reading import open_picture, unpack
 from sdlab.pipes.recipe import Recipe
 from sdlab.system.calls import brief, check_call
+from sdlab.system.messages import as_path
 
 LARGEST_SHEET = 300  # pictures; a figure of more is too tall for matplotlib, or for the memory of a laptop
 LARGEST_THUMBNAIL = 512  # pixels

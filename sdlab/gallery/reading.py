@@ -5,10 +5,10 @@ import json
 from PIL import Image, UnidentifiedImageError
 
 from sdlab.gallery.encoding import find_iptc, find_story
-from sdlab.gallery.messages import as_path
 from sdlab.gallery.sources import find_sources
 from sdlab.pipes.recipe import Recipe
 from sdlab.system.calls import brief, check_call
+from sdlab.system.messages import as_path
 
 HOW = "give one file that sdlab.save made, such as sdlab.save(run)[0]"
 

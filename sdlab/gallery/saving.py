@@ -1,8 +1,7 @@
 """Keep pictures: each file carries its recipe, is written whole or not at all, and overwrites nothing.
 
-A file's name is claimed by an empty file, which only one can make; the picture is written beside it and moved onto the claim. That needs
-no links, so it works on a Drive mount, on exFAT and on network disks. What a kill can leave behind is an empty file or one that ends in
-`.partial`: `Gallery` takes neither for a picture, and the next picture gets the next number.
+What a kill can leave behind is an empty file or one that ends in `.partial` (`sdlab.system.files`): `Gallery` takes neither for a picture,
+and the next picture gets the next number.
 """
 
 import json
@@ -10,23 +9,21 @@ import os
 import re
 import unicodedata
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime, timezone
 from importlib.metadata import version
-from itertools import count
 from pathlib import Path, PureWindowsPath
 
 from PIL import Image
 
 from sdlab import __version__
 from sdlab.gallery.encoding import OTHER_SUFFIXES, WRITERS, encode, iptc_fields, parameters_text
-from sdlab.gallery.files import beside, make_folder
-from sdlab.gallery.messages import as_path, cause_and_remedy
 from sdlab.gallery.sources import keep_sources
 from sdlab.pipes.generation import Generation
 from sdlab.pipes.models import MODELS, is_hub_id
 from sdlab.pipes.recipe import Recipe
 from sdlab.system.calls import brief, check_call
+from sdlab.system.files import make_folder, write
+from sdlab.system.messages import as_path
 
 HOW = "give Generations and then a folder or a file, such as sdlab.save(run, 'outputs') or sdlab.save(run, 'lion.png')"
 
@@ -145,42 +142,3 @@ def slug(text, longest=48):
     """A file name made from a prompt: plain letters, digits and hyphens, so that no prompt can leave its folder."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:longest].strip("-") or "picture"
-
-
-def write(content, folder, stem, suffix):
-    """Write bytes under the first free name: `stem`, then `stem`-2, -3 and so on.
-
-    Returns:
-        The path. Another thread or process that wants the same name gets another number.
-
-    Raises:
-        OSError: with the cause; neither the claimed name nor half a file is left.
-    """
-    partial, claimed = beside(folder), None
-    try:
-        with open(partial, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        claimed = claim(folder, stem, suffix)
-        os.replace(partial, claimed)
-        return claimed
-    except OSError as error:
-        raise OSError(f"{brief(folder / (stem + suffix))} could not be written {cause_and_remedy(error)}") from error
-    finally:
-        if partial.exists():  # so it was not moved, and the claimed name is still empty
-            for path in filter(None, (claimed, partial)):
-                with suppress(OSError):
-                    path.unlink(missing_ok=True)
-
-
-def claim(folder, stem, suffix):
-    """Make the first free name ours, by an empty file."""
-    for number in count(1):
-        path = folder / (f"{stem}{suffix}" if number == 1 else f"{stem}-{number}{suffix}")
-        try:
-            open(path, "xb").close()
-            return path
-        except OSError:
-            if not os.path.lexists(path):  # some systems refuse a name that a folder has with another error than "exists"
-                raise

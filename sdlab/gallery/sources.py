@@ -2,8 +2,8 @@
 
 import io
 
-from sdlab.gallery.files import make_folder, replace_file
 from sdlab.pipes.recipe import PICTURES
+from sdlab.system.files import make_folder, replace_file
 
 FOLDER = "sources"
 

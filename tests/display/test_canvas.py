@@ -226,7 +226,7 @@ def test_what_is_drawn_is_kept_and_nothing_is_overwritten(canvas, photo, tmp_pat
 
 def test_a_place_that_takes_no_file_is_told_of(canvas, tmp_path):
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    with pytest.raises(OSError, match=r"could not be written .*: choose another place"):
+    with pytest.raises(OSError, match=r"cannot be made .*: choose another folder"):
         canvas.save(tmp_path / "file" / "mask.png")
 
 
