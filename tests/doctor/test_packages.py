@@ -35,7 +35,7 @@ def test_this_environment_has_what_it_needs():
 @pytest.mark.parametrize(("name", "version"), [("diffusers", "0.30.0"), ("transformers", "6.0.0")])
 def test_a_version_outside_the_range_is_broken_and_the_remedy_is_a_command(pretend, name, version):
     pretend(name, version)
-    [one] = findings(BROKEN)
+    [one] = [one for one in findings(BROKEN) if "is running" not in one.says]  # which it is, if a test before this one imported it
     assert one.says.startswith(f"{name} {version} is not ")
     assert one.remedy.startswith(f"pip install '{name}") and "restart" in one.remedy
 
