@@ -1,10 +1,15 @@
-"""Before the first download of a model: what it is, how large, under which licence, and whether the disk has room for it."""
+"""Before the first download of a model: what it is, how large, under which licence, whether the disk has room for it, and whether the Hub
+answers at all.
+"""
 
 import shutil
 import sys
 from pathlib import Path
 
+from sdlab.pipes.hub import explain
 from sdlab.pipes.models import is_here
+
+PATIENCE = 4  # seconds, for an answer of the Hub
 
 
 def announce(name, model):
@@ -36,3 +41,23 @@ def announce(name, model):
         f"{terms}{': ' if model.terms else ''}{model.terms}",
         file=sys.stderr, flush=True,
     )  # fmt: skip
+
+
+def reach(name, model):
+    """Ask the Hub about a model that is not here, so that a Hub that does not answer is told before diffusers is imported, which takes
+    longer than the answer. (`hf_hub_download` would ask again and again, for 23 seconds.)
+
+    Raises:
+        OSError: no answer, or a refusal, and why.
+    """
+    from huggingface_hub import constants, model_info
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    if is_here(name):
+        return
+    try:
+        if constants.is_offline_mode():
+            raise OfflineModeIsEnabled("HF_HUB_OFFLINE is set")
+        model_info(model.source, revision=model.commit, timeout=PATIENCE)
+    except Exception as error:
+        raise OSError(explain(name, model, error)) from error

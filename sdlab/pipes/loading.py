@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from sdlab.pipes import samplers
-from sdlab.pipes.first_load import announce
+from sdlab.pipes.first_load import announce, reach
 from sdlab.pipes.hub import explain
 from sdlab.pipes.memory import check_memory, place
 from sdlab.pipes.models import AUTOENCODER, LORA, MODELS, MOVED, PARTS, SKETCH, TEXT, look_up, name_of, native_side
@@ -66,6 +66,7 @@ def load(name=None, device=None, dtype=None, *, base=None, memory="auto", local_
     dtype = dtype or devices.default_dtype(target)
     if model.commit and not local_files_only:
         announce(str(name), model)
+        reach(str(name), model)
     lender = base or (model.base and load(model.base, target, dtype, memory=memory, local_files_only=local_files_only))
     hub = {"revision": model.commit, "variant": model.variant} if model.commit else {}
     settings = {
