@@ -1,8 +1,9 @@
 """Does the model copy, or compose? The sprite and the training picture nearest to each sample. `python -m pocket.reports.nearest`.
 
 A sprite is laid over the sample wherever it fits best, and compared by the correlation of their edges, whatever the colours are. Whole
-pictures are compared by the judge's features. Fresh true pictures of the same prompts, which training never drew, say what is near.
-Adds the numbers to the evaluation's JSON, under "nearest", and writes `nearest.png`.
+pictures are compared by the judge's features, with pictures that the last run was trained on: they are drawn again from its own record.
+Fresh true pictures of the same prompts, which no training drew, say what is near. Adds the numbers to the evaluation's JSON, under
+"nearest", and writes `nearest.png`.
 """
 
 import json
@@ -22,10 +23,12 @@ from pocket.ruler import judge as judging
 from pocket.ruler import prompts
 from pocket.ruler.pictures import draw_shown, sample, to_pil
 from pocket.stages.config import CONFIGS
+from pocket.stages.diffusion import STREAM_SEED
 from pocket.world import catalog
 from pocket.world.scene import Inventor
 from pocket.world.stream import batches, to_unit
 from pocket.world.words import STYLES
+from sdlab.training.run import SETTINGS
 
 EXTENTS = (0.64, 0.72, 0.8)  # of a single thing, in shares of the side, as `pocket.world.scene` draws them
 
@@ -86,9 +89,39 @@ def nearest_sprites(pictures, config):
     return best
 
 
+def training_pictures(run, config, count):
+    """The first pictures that a run of the diffusion stage was trained on, uint8 (count, 3, side, side), drawn again from its record.
+
+    A picture stays in the run's pool until it was drawn `config.reuse` times on average, so each of these was very likely seen.
+
+    Args:
+        run: the folder of the run, with its checkpoint and its log.
+        config: its configuration.
+        count: how many. The run must have come so far before it was first interrupted, for then its stream begins anew.
+
+    Raises:
+        FileNotFoundError: there is no record of the run.
+        ValueError: it was of another configuration, or has drawn fewer pictures.
+    """
+    record = run / "checkpoint" / SETTINGS
+    if not record.exists():
+        raise FileNotFoundError(f"there is no {record}, which says what the run was trained on: give --run, the folder of its stage")
+    settings = json.loads(record.read_text(encoding="utf-8"))
+    if settings["config"] != config.name:
+        raise ValueError(f"{run} is a run of configuration {settings['config']!r}, not {config.name!r}: give --config {settings['config']}")
+    lines = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    samples = max(json.loads(line)["samples"] for line in lines)
+    drawn = config.pool // 6 + samples // config.reuse
+    if drawn < count:
+        raise ValueError(f"{run} has drawn {drawn:,} pictures, and {count:,} are wanted: give fewer with --training")
+    stream = batches(config, config.batch, settings["seed"] + STREAM_SEED, 0, 0)
+    return torch.cat([next(stream)[0] for _ in range(-(-count // config.batch))])[:count]
+
+
 def main(
     config: Annotated[str, typer.Option(help="which configuration the model was trained with")] = "cpu",
     folder: Annotated[Path, typer.Option(help="where the evaluation is")] = Path("build/pocket"),
+    run: Annotated[Path | None, typer.Option(help="the run that trained it; default: the diffusion stage's in the folder")] = None,
     model: Annotated[Path | None, typer.Option(help="the pipeline; default: the diffusion stage's, or the shipped one")] = None,
     count: Annotated[int, typer.Option(help="number of samples")] = 64,
     training: Annotated[int, typer.Option(help="number of training pictures to search")] = 20_000,
@@ -99,10 +132,7 @@ def main(
     pipe, judge = load_pipeline(folder, model), ruler(config, folder)
     texts, scenes = map(list, zip(*prompts.one_thing(config.mix, count), strict=True))
     samples, fresh = sample(pipe, texts, guidance=results["guidance"]), draw_shown(config, scenes, 1)
-    stream, seen = batches(config, 500, 20), []
-    for _ in range(training // 500):
-        seen.append(next(stream)[0])
-    seen = torch.cat(seen)  # uint8 (training, 3, side, side)
+    seen = training_pictures(run or folder / "diffusion", config, training)  # uint8 (training, 3, side, side)
     known = torch.cat([judging.opinion(judge, to_unit(part))["features"] for part in seen.split(500)])
     found = {"samples": count, "training pictures": len(seen)}
     for name, pictures in (("model", samples), ("fresh true pictures", fresh)):

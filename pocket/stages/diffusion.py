@@ -27,6 +27,7 @@ from sdlab.scratch.muon import Muon, groups
 from sdlab.training.run import Run
 
 LOOK_PROMPTS = 48
+STREAM_SEED = 20  # added to the run's, so that the pictures have another one than the weights
 BEFORE = "before.json"  # how the model was trained that a run began with
 
 
@@ -103,7 +104,7 @@ def train(config, folder, minutes, seed=0, start=None):
     judge = judging.load(config, folder)
     judge = judge and judge.to(run.device)
 
-    stream = batches(config, config.batch, seed + 20, run.accelerator.process_index, run.step)
+    stream = batches(config, config.batch, seed + STREAM_SEED, run.accelerator.process_index, run.step)
     pool = Pool(stream, vae, config.pool, config.batch, config.reuse, run.device, config.unet["sample_size"])
 
     def ask(scenes, _, rng):

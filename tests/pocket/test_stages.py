@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from pocket.reports.base import interval
+from pocket.reports.nearest import training_pictures
 from pocket.ruler import first_judge, prompts
 from pocket.ruler import judge as judging
 from pocket.ruler.pictures import draw_shown
@@ -371,8 +372,8 @@ def test_captions_are_in_the_languages_asked_for():
     assert not [text for text in (caption(scene, rng, replace(CPU, portuguese=0)) for _ in range(100)) if "leão" in text]
 
 
-def train_small(folder, batch, log_steps):
-    """The third stage with a tiny U-Net, until somebody stops it."""
+def train_small(folder, batch, log_steps, minutes=1000):
+    """The third stage with a tiny U-Net, until somebody stops it; returns its configuration."""
     small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "projection_dim": 32}
     recipe = replace(
         CPU, batch=batch, lr=6e-3, pool=96, vocabulary=700, text={**CPU.text, **small},
@@ -383,7 +384,30 @@ def train_small(folder, batch, log_steps):
         patch.setattr(diffusion.judging, "load", lambda *_: None)  # nothing is looked at
         patch.setattr(diffusion, "corpus", lambda portuguese: corpus(portuguese, count=1000))
         patch.setattr(running, "LOG_STEPS", log_steps)
-        diffusion.train(recipe, folder, minutes=1000)
+        diffusion.train(recipe, folder, minutes)
+    return recipe
+
+
+@pytest.mark.slow
+def test_what_a_run_was_trained_on_is_drawn_again_from_its_record(tmp_path, monkeypatch):
+    shutil.copytree(ASSETS / "pocket" / "vae", tmp_path / "autoencoder" / "model")
+    shown = []
+
+    def listen(*asked):
+        for pictures, scenes in batches(*asked):
+            shown.append(pictures)
+            yield pictures, scenes
+
+    monkeypatch.setattr(diffusion, "batches", listen)
+    recipe = train_small(tmp_path, batch=8, log_steps=2, minutes=0.05)
+    assert len(shown) > 3  # more than the pool begins with
+    assert torch.equal(training_pictures(tmp_path / "diffusion", recipe, 30), torch.cat(shown)[:30])
+    with pytest.raises(ValueError, match="pictures, and 1,000,000 are wanted: give fewer with --training"):
+        training_pictures(tmp_path / "diffusion", recipe, 1_000_000)
+    with pytest.raises(ValueError, match="is a run of configuration 'cpu', not 'gpu': give --config cpu"):
+        training_pictures(tmp_path / "diffusion", CONFIGS["gpu"], 8)
+    with pytest.raises(FileNotFoundError, match="which says what the run was trained on: give --run"):
+        training_pictures(tmp_path, recipe, 8)
 
 
 @pytest.mark.slow

@@ -33,10 +33,17 @@ def test_cpu_computes_in_float32_and_gpus_in_float16():
     assert device.default_dtype(torch.device("mps")) == torch.float16
 
 
-def test_peak_memory_notices_a_large_tensor():
-    before = device.peak_memory("cpu")
-    held = torch.ones(80_000_000)  # 320 MB of float32
-    assert device.peak_memory("cpu") >= max(before, held.nbytes)
+def test_the_peak_rises_with_what_is_held_and_stays_when_that_is_gone():
+    import psutil
+
+    before, now = device.peak_memory("cpu"), psutil.Process().memory_info().rss
+    held = torch.ones((before - now + 300_000_000) // 4)  # 300 MB more than this process ever held
+    at_most = device.peak_memory("cpu")
+    assert before + 200_000_000 < at_most < before + 500_000_000
+    size = held.nbytes
+    del held
+    assert psutil.Process().memory_info().rss < at_most - 0.8 * size
+    assert device.peak_memory("cpu") >= at_most
 
 
 def test_without_unix_modules_memory_is_known_all_the_same(monkeypatch):
