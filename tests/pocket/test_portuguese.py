@@ -67,7 +67,7 @@ def test_captions_hang_on_the_draw_alone(language):
         "import numpy as np; from pocket.world.captions import say; from pocket.world.scene import Scene, Thing\n"
         f"scene = Scene((Thing('lion'),), 'cartoon', 'beach'); print([say(scene, np.random.default_rng(i), {language!r}) for i in range(40)])"
     )
-    said = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8").stdout for _ in "ab"]
-    assert said[0] == said[1]
+    one, two = (subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2))
+    assert one == two
     rng = np.random.default_rng(0)
     assert len({say(scene, rng, language) for _ in range(40)}) > 20  # and they differ from draw to draw
