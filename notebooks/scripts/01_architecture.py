@@ -318,7 +318,7 @@ print(
 #
 # Now all five parts play together. Each step asks the U-Net twice, once with the empty prompt and once with ours; the code does both in
 # one call, as a batch of two. (`init_noise_sigma` and `scale_model_input` do nothing for this scheduler; others need them.) *Guidance* goes from the
-# first answer towards the second, and past it: with scale $s$, $\hat v = v_{\text{empty}} + s\,(v_{\text{prompt}} - v_{\text{empty}})$.
+# first answer towards the second, and past it: with scale $w$, $\hat v = v_{\text{empty}} + w\,(v_{\text{prompt}} - v_{\text{empty}})$.
 
 
 # %%

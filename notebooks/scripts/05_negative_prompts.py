@@ -87,10 +87,10 @@ for before, after, words in zip(rows, rows[1:], added):
 # and goes further along the difference. A negative prompt simply takes the place of the empty
 # one:
 #
-# $$\hat v = v_{\text{neg}} + g\,(v_{\text{prompt}} - v_{\text{neg}}).$$
+# $$\hat v = v_{\text{neg}} + w\,(v_{\text{prompt}} - v_{\text{neg}}).$$
 #
 # Here $v_{\text{prompt}}$ is what the U-Net predicts with the prompt, $v_{\text{neg}}$ with the
-# negative prompt, $g$ is the guidance, and $\hat v$ is what the step is taken with. That is all.
+# negative prompt, $w$ is the guidance, and $\hat v$ is what the step is taken with. That is all.
 # The model is not told to *avoid* anything. It makes two guesses and goes away from one of them.
 #
 # > **Predict**, from the formula alone: What does a negative prompt do at a guidance of 1? What if
@@ -124,7 +124,7 @@ print("the prompt as its own negative, and no negative:", levels(same_words, pla
 #   even compute it.) With models that are made for guidance 1 or 0, such as SD-Turbo, a negative
 #   prompt does nothing, whatever one writes.
 # - **The prompt itself**: the difference is 0 at every step, so $\hat v = v_{\text{prompt}}$ for every
-#   $g$. All guidance is gone, up to rounding.
+#   $w$. All guidance is gone, up to rounding.
 # - **Empty**: then it is plain guidance. But is *empty* the same as *missing*?
 
 # %%
@@ -392,7 +392,7 @@ with sdlab.exercise("An unfair comparison", hints=hints):
 # **What you learned**
 #
 # - A negative prompt takes the place of the empty prompt in the formula of guidance:
-#   $\hat v = v_{\text{neg}} + g\,(v_{\text{prompt}} - v_{\text{neg}})$.
+#   $\hat v = v_{\text{neg}} + w\,(v_{\text{prompt}} - v_{\text{neg}})$.
 # - It does nothing at guidance 1, and undoes all guidance if it says what the prompt says.
 # - It is never neutral: also an absurd one moves the picture.
 # - It can only lead away from what the model has learned under that word.

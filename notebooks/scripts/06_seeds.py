@@ -362,13 +362,13 @@ print("clear" if further.is_clear else "not clear")
 #
 # ## How much is the seed, and how much the prompt?
 #
-# Eight prompts times eight seeds give a table of 64 pictures. For every number $x_{ps}$ of a
-# picture (prompt $p$, seed $s$) we can write
+# Eight prompts times eight seeds give a table of 64 pictures. For every number $x_{ij}$ of a
+# picture (prompt $i$, seed $j$) we can write
 #
-# $$x_{ps} = m + a_p + b_s + c_{ps},$$
+# $$x_{ij} = m + a_i + b_j + c_{ij},$$
 #
-# where $m$ is the mean of the whole table, $a_p$ says how much the row of the prompt is above it,
-# $b_s$ the same for the column of the seed, and $c_{ps}$ is what is left: what this seed does with
+# where $m$ is the mean of the whole table, $a_i$ says how much the row of the prompt is above it,
+# $b_j$ the same for the column of the seed, and $c_{ij}$ is what is left: what this seed does with
 # this prompt only. The squares add up, so each part has its share of the whole variance. (This is
 # the *analysis of variance*; Fisher 1925.)
 #

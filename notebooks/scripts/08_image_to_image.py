@@ -83,8 +83,8 @@ sdlab.grid([rough], ["the beginning"])
 # > well, `image="mine.jpg"`; of a picture of another shape `fit="pad"` keeps all, and
 # > `fit="crop"` the middle.)
 #
-# The **strength** $s$, from 0 to 1, says where we step in: of the $N$ steps of a run the first
-# $(1-s)\,N$ are left out. On the noise schedule it looks like this. The curves show how much of
+# The **strength**, from 0 to 1, says where we step in: with strength 0.6 the first 40% of the steps
+# of a run are left out. On the noise schedule it looks like this. The curves show how much of
 # the picture, $\sqrt{\bar\alpha_t}$, and how much noise, $\sqrt{1-\bar\alpha_t}$, there is in the
 # latents $x_t$ at the beginning of every step (notebook 10 derives them). Every dotted line is
 # the entry of one strength.

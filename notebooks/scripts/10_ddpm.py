@@ -647,14 +647,14 @@ print(
 # of the noise, $\hat\varepsilon = (x_t - \sqrt{\bar\alpha_t}\,\hat x_0)/\sqrt{1-\bar\alpha_t}$.
 # Then
 # $$x_s = \underbrace{\sqrt{\bar\alpha_s}\,\hat x_0}_{\text{the picture, as large as it is at }
-# s} + \underbrace{\sqrt{1-\bar\alpha_s-\sigma^2}\;\hat\varepsilon}_{\text{the noise we had, in
-# the same direction}} + \underbrace{\sigma z}_{\text{fresh noise}}, \qquad z \sim \mathcal{N}(0,
+# s} + \underbrace{\sqrt{1-\bar\alpha_s-\sigma_t^2}\;\hat\varepsilon}_{\text{the noise we had, in
+# the same direction}} + \underbrace{\sigma_t z}_{\text{fresh noise}}, \qquad z \sim \mathcal{N}(0,
 # I).$$
 # The variances of the two noises add up to $1 - \bar\alpha_s$, as much as there must be at level
-# $s$. How they share it is our choice: with $\sigma = 0$ there is no fresh noise, and with
-# $\sigma^2 = \frac{1-\bar\alpha_s}{1-\bar\alpha_t}\left(1 -
+# $s$. How they share it is our choice: with $\sigma_t = 0$ there is no fresh noise, and with
+# $\sigma_t^2 = \frac{1-\bar\alpha_s}{1-\bar\alpha_t}\left(1 -
 # \frac{\bar\alpha_t}{\bar\alpha_s}\right)$ there is as much as in DDPM. One multiplies this
-# $\sigma$ by a number $\eta$ from 0 to 1.
+# $\sigma_t$ by a number $\eta$ from 0 to 1.
 #
 # ### Exercise 3 (10 minutes): find the error
 #

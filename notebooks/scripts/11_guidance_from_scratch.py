@@ -307,9 +307,9 @@ print(f"at scale 8: clamping changes the share right by {clamped}")
 # picture, and each step builds on that. Clamping cuts off what is too much. Lin et al. (2024, eq.
 # 15 and 16) bring the whole guess back to the standard deviation that it has when the network is
 # told, and mix the result with the unchanged guess:
-# $$\hat x_0' = \phi\; \hat x_0^{\,w}\, \frac{\operatorname{std} \hat x_0(c)}{\operatorname{std}
-# \hat x_0^{\,w}} + (1 - \phi)\, \hat x_0^{\,w}.$$
-# Here $\phi$ is 0.7. We try it at scale 6, and beside it the simplest remedy of all: a smaller
+# $$\hat x_0' = \varphi\; \hat x_0^{\,w}\, \frac{\operatorname{std} \hat x_0(c)}{\operatorname{std}
+# \hat x_0^{\,w}} + (1 - \varphi)\, \hat x_0^{\,w}.$$
+# Here $\varphi$ is 0.7. We try it at scale 6, and beside it the simplest remedy of all: a smaller
 # scale.
 
 # %%
