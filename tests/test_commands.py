@@ -128,6 +128,22 @@ def test_the_chat_draws_until_it_is_stopped_and_survives_mistakes(at_home, monke
     assert run("chat", typed="")[0] == 0  # the input ends
 
 
+@pytest.mark.parametrize("place", ["lion.gif", "con.png"])
+def test_a_place_that_takes_nothing_is_told_before_anything_is_drawn(at_home, monkeypatch, place):
+    monkeypatch.setattr("sdlab.pipes.generation.generate", lambda *_, **__: pytest.fail("it was drawn first"))
+    assert run("generate", "a lion", "--to", place)[0] == 2
+    (at_home / "file").touch()
+    code, said, _ = run("generate", "a lion", "--to", str(at_home / "file" / "folder"))
+    assert code == 1 and "cannot be made" in said
+
+
+def test_the_picture_given_before_the_prompt_is_told(at_home):
+    (at_home / "lion.png").touch()
+    for command in ("img2img", "sketch"):
+        code, said, _ = run(command, "lion.png", "a tiger")
+        assert code == 2 and "the prompt comes first, and then the picture: 'a tiger' lion.png" in said
+
+
 def test_every_command_says_how_it_is_used():
     commands = re.findall(r"^  (\w+)  ", run("--help")[2].split("Commands:")[1], re.M)
     assert commands == ["chat", "generate", "img2img", "inpaint", "sketch", "doctor", "reproduce", "gallery", "models", "sweep"]

@@ -77,7 +77,9 @@ def inpaint(
     images: Images = 1, width: Width = None, height: Height = None, sampler: Sampler = None, model: Model = None,
     memory: Memory = "auto", to: To = Path("outputs"), as_json: AsJson = False,
 ):  # fmt: skip
-    """Draw a part of a picture anew; the rest stays as it is, pixel for pixel.
+    """Draw a part of a picture anew.
+
+    The rest stays as it is, pixel for pixel.
 
     \b
     sdlab inpaint "a sailboat on the beach" photo.jpg mask.png
@@ -108,14 +110,23 @@ def sketch(
     _draw(prompt, asked | {"height": height, "sampler": sampler}, model, memory, to, as_json)
 
 
+def _check_order(prompt, asked):
+    """Tell those who gave the picture first, as other programs want it."""
+    picture = asked.get("image") or asked.get("sketch")
+    if picture is not None and not picture.exists() and Path(prompt).exists():
+        raise ValueError(f"the prompt comes first, and then the picture: {str(picture)!r} {prompt}")
+
+
 def _draw(prompt, asked, model, memory, to, as_json, refiner=None):
-    from sdlab.gallery.saving import save
+    from sdlab.gallery.saving import check_place, save
     from sdlab.pipes import loading
     from sdlab.pipes.generation import generate as make
     from sdlab.pipes.recipe import Recipe
 
     with told("Nothing was saved."):
+        _check_order(prompt, asked)
         recipe = Recipe(prompt, **asked)  # refused before anything is loaded
+        check_place(to)
         base = loading.load(model, memory=memory)
         pair = (base, loading.load(refiner, base=base, memory=memory)) if refiner else base
         run = make(pair, recipe, progress=not as_json)
@@ -123,10 +134,11 @@ def _draw(prompt, asked, model, memory, to, as_json, refiner=None):
 
 
 def _draw_hosted(prompt, asked, model, to, as_json):
-    from sdlab.gallery.saving import save
+    from sdlab.gallery.saving import check_place, save
     from sdlab.pipes.hosted import MODEL, generate_hosted
     from sdlab.pipes.recipe import Recipe
 
     with told("Nothing was saved."):
+        check_place(to)
         run = generate_hosted(Recipe(prompt, **asked), model=model or MODEL)
         tell_drawn(run, save(run, to=to), as_json)

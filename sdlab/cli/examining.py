@@ -16,9 +16,9 @@ def doctor(
     ] = False,
     as_json: AsJson = False,
 ):
-    """Look whether this machine is fit for the course, and say what to do where it is not.
+    """Look whether this machine is fit for the course.
 
-    The report holds no secrets and can be pasted into a question. The exit code is 1 if anything keeps the course from running.
+    Where it is not, it says what to do. The report holds no secrets and can be pasted into a question. The exit code is 1 if anything keeps the course from running.
 
     \b
     sdlab doctor

@@ -19,7 +19,7 @@ def reproduce(
     to: To = Path("outputs"),
     as_json: AsJson = False,
 ):
-    """Make a saved picture again from the recipe inside it, and compare the two.
+    """Make a saved picture again, and compare the two.
 
     \b
     sdlab reproduce outputs/a-lion-on-the-beach-3.png
@@ -73,7 +73,7 @@ def gallery(
 
 @app.command()
 def models(as_json: AsJson = False):
-    """List the models: what each is and recommends, and whether it is on this machine."""
+    """List the models, and what each needs."""
     from sdlab.pipes.models import is_here, list_models
 
     with told():

@@ -24,10 +24,10 @@ def sweep(
     folder: Annotated[str, typer.Option(help="the gallery: pictures found here are not made again")] = "outputs/sweeps",
     batch: Annotated[int | None, typer.Option(help="pictures at most that are drawn together")] = None,
 ):
-    """Draw every combination of the values, and keep each picture with its recipe.
+    """Draw every combination of some values.
 
-    Run it again after an interruption, and it goes on. `accelerate launch --multi_gpu --num_processes 2 -m sdlab sweep …` shares the
-    pictures between two processes, on two GPUs or on a CPU.
+    Each picture is kept with its recipe. Run it again after an interruption, and it goes on. `accelerate launch --multi_gpu
+    --num_processes 2 -m sdlab sweep …` shares the pictures between two processes, on two GPUs or on a CPU.
 
     \b
     sdlab sweep --prompt "a lion on the beach, cartoon" --guidance 2,5,7.5 --seed 1,2,3

@@ -22,7 +22,7 @@ from sdlab.pipes.generation import Generation
 from sdlab.pipes.models import MODELS, is_hub_id
 from sdlab.pipes.recipe import Recipe
 from sdlab.system.calls import brief, check_call
-from sdlab.system.files import make_folder, write
+from sdlab.system.files import check_writable, make_folder, write
 from sdlab.system.messages import as_path
 
 HOW = "give Generations and then a folder or a file, such as sdlab.save(run, 'outputs') or sdlab.save(run, 'lion.png')"
@@ -67,6 +67,17 @@ def save(*generations, to=None):
     for generation in generations:
         keep_sources(generation.recipe, folder)
     return [write(content, folder, name, suffix) for name, content in pictures]
+
+
+def check_place(to):
+    """Refuse a place that `save` could not write to, before there is something to save.
+
+    Raises:
+        ValueError: a kind of file that cannot carry a recipe, or a name that Windows cannot write.
+        OSError: the folder cannot be written to.
+    """
+    folder, _, _ = _split(as_path(to, HOW))
+    check_writable(folder)
 
 
 def is_series(value):
