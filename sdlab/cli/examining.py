@@ -18,7 +18,8 @@ def doctor(
 ):
     """Look whether this machine is fit for the course.
 
-    Where it is not, it says what to do. The report holds no secrets and can be pasted into a question. The exit code is 1 if anything keeps the course from running.
+    Where it is not, it says what to do. The report holds no secrets and can be pasted into a question.
+    The exit code is 1 if anything keeps the course from running.
 
     \b
     sdlab doctor
