@@ -19,6 +19,8 @@ from nbconvert.preprocessors import TagRemovePreprocessor
 ROOT = Path(__file__).parent.parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 SCRIPTS = NOTEBOOKS / "scripts"
+HINTS = "hints"  # the tag of cells whose source tells too much
+FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # in Jupyter and VS Code; in Colab
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}
 
 
@@ -47,7 +49,8 @@ def derive(script, solved=False, remote=None):
     notebook.metadata = nbformat.from_dict(KERNEL)
     for position, cell in enumerate(notebook.cells):  # the same script must always give the same file
         cell["id"] = hashlib.sha256(f"{position} {cell.source}".encode()).hexdigest()[:8]
-        cell.metadata = nbformat.from_dict({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
+        tags = cell.metadata.get("tags")
+        cell.metadata = nbformat.from_dict(({"tags": tags} if tags else {}) | (FOLDED if HINTS in (tags or ()) else {}))
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 

@@ -13,9 +13,9 @@ import latex2mathml.converter
 import nbformat
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
-from nbconvert.preprocessors import CoalesceStreamsPreprocessor, ExecutePreprocessor
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor, ExecutePreprocessor, TagRemovePreprocessor
 
-from docs.tools.derive import ROOT, SCRIPTS, derive
+from docs.tools.derive import HINTS, ROOT, SCRIPTS, derive
 
 OUT = ROOT / "build" / "course"
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
@@ -38,8 +38,9 @@ def _markdown(context, source):
 def make_exporter():
     """What turns a notebook into the body of a page."""
     exporter = HTMLExporter(
-        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, preprocessors=[CoalesceStreamsPreprocessor]
-    )
+        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True,
+        preprocessors=[CoalesceStreamsPreprocessor, TagRemovePreprocessor(remove_cell_tags={HINTS}, enabled=True)],
+    )  # fmt: skip
     from jinja2 import pass_context
 
     exporter.register_filter("markdown2html", pass_context(lambda context, source: _markdown(context.get("cell", {}), source)))

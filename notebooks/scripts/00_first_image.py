@@ -281,13 +281,15 @@ my_run = None  # and this one
 mine = first.but(prompt="a penguin in the snow, cartoon", seed=11)
 my_run = sdlab.generate(pipe, mine, progress=False)
 
-# %%
+# %% tags=["hints"]
 hints = [
     "A recipe is never changed: first.but(…) returns a new one.",
     "first.but takes the names of what should differ: prompt=… and seed=….",
     'mine = first.but(prompt="a penguin in the snow, cartoon", seed=11), and then my_run = '
     "sdlab.generate(pipe, mine).",
 ]
+
+# %%
 with sdlab.exercise("A recipe of your own", hints=hints):
     old, new = first.to_dict(), mine.to_dict()
     changed = {name for name, value in new.items() if value != old[name]}

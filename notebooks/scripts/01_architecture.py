@@ -377,13 +377,15 @@ def guide(empty, prompted, scale, step, steps):
     return empty + scale * (prompted - empty) if step < steps / 2 else prompted
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "The formula is in the loop of by_hand: it begins at the empty prediction and goes towards "
     "the prompted one.",
     "The steps are counted from 0, so step 9 of 20 is the last one of the first half.",
     "empty + scale * (prompted - empty) where step < steps / 2, otherwise prompted.",
 ]
+
+# %%
 with sdlab.exercise("Guidance in the first half", hints=hints):
     a, b = torch.randn(2, 1, 4, 8, 8, dtype=torch.float64)  # exact enough to compare
     assert guide(a, b, 1.0, 0, 20) is not None, (

@@ -625,7 +625,7 @@ def guide(untold, told, scale, rescale):
     return rescale * spread * guided + (1 - rescale) * guided
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "There are two formulas: first the guided prediction, then its spread brought back to that "
     "of told.",
@@ -633,6 +633,8 @@ hints = [
     "With guided from the first formula and ratio = told's spread / guided's spread: rescale * "
     "ratio * guided + (1 - rescale) * guided.",
 ]
+
+# %%
 with sdlab.exercise("Rescale", hints=hints):
     untold, told = torch.randn(2, 3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     told[1] *= 3  # pictures of one batch can spread differently
@@ -677,7 +679,7 @@ if in_our_world:
     print(f"right things: {has} of {count}, with guidance on the whole way {had}")
 sdlab.grid(burnt[:6] + mine[:6], columns=6, cell=1.4, rows=["the whole way", "mine"])
 
-# %%
+# %% tags=["hints"]
 hints = [
     "Look at the curves of the interval above: the excess of colour begins in the first, "
     "noisiest steps.",
@@ -685,6 +687,8 @@ hints = [
     "you can leave out too.",
     "Begin near the middle, at 0.4 or 0.5, and stop a little before the end.",
 ]
+
+# %%
 with sdlab.exercise("Find the interval", hints=hints):
     assert (start, stop) != (0, 1), (
         "start and stop are still the whole way: leave some steps out"

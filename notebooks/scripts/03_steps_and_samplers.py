@@ -311,12 +311,14 @@ def ddim_step(x, x0, abar, abar_next):
     return abar_next**0.5 * x0 + (1 - abar_next) ** 0.5 * eps
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "x is a mixture of x0 and noise. You know x and x0, so you can solve for the noise.",
     "x = √ᾱ · x0 + √(1 − ᾱ) · eps. Solve this for eps.",
     "Then mix x0 and eps again, with the same formula and abar_next.",
 ]
+
+# %%
 with sdlab.exercise("One step by hand", hints=hints):
     latents, level, output = noted[calls + 1]  # the second call for the lion
     theirs, level = step(latents, level, output), int(level)
@@ -632,7 +634,7 @@ def fair_steps(sampler, budget):
     return budget
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "Count how often each sampler asks the network: make one, call set_timesteps(10), and look "
     "at len(scheduler.timesteps).",
@@ -640,6 +642,8 @@ hints = [
     "asks once more in all.",
     "Heun with n steps takes 2n − 1 evaluations, PNDM takes n + 1. Solve for n.",
 ]
+
+# %%
 with sdlab.exercise("A fair comparison", hints=hints):
     for sampler in menu:
         scheduler = samplers.make(sampler, pipe.scheduler.config)

@@ -655,13 +655,15 @@ def decided(steps, shares):
     return steps[after - 1] + way * (steps[after] - steps[after - 1])
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "The line crosses one half between the point before `after` and the point at `after`.",
     "What share of the way from shares[after - 1] to shares[after] is done at 0.5?",
     "That share of the way from steps[after - 1] to steps[after] is what has to be added to "
     "steps[after - 1]. And what if after is 0?",
 ]
+
+# %%
 with sdlab.exercise("The step of the decision", hints=hints):
     assert decided([0, 10, 20], [0, 0.5, 1]) == 10, (
         "a point on one half is the answer itself"
@@ -785,7 +787,7 @@ sheet = [some for pure, mine in zip(pures, yours) for some in (pure[0], mine, pu
 titles[1] = "yours"
 sdlab.grid(sheet, titles, columns=3, cell=1.5)
 
-# %%
+# %% tags=["hints"]
 hints = [
     "One prompt that means both does not exist. But a picture takes many steps, and each step "
     "can have a prompt of its own.",
@@ -794,6 +796,8 @@ hints = [
     'A callback_on_step_end may set values["prompt_embeds"][-1] to the vector of the other '
     "prompt, after every step; see swap above.",
 ]
+
+# %%
 with sdlab.exercise("Half and half", hints=hints):
     print("between:", np.round(places, 2), "belief:", np.round(beliefs, 2))
     assert max(places) < 0.9, "one of the pictures is as good as the first style alone"

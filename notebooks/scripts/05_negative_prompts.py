@@ -320,13 +320,15 @@ def combine(negative, prompt, guidance):
     return negative + guidance * (prompt - negative)
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "With guidance 0 the answer is the negative prediction alone, with guidance 1 the prompted "
     "one alone.",
     "Begin at negative, and go in the direction of prompt.",
     "negative + guidance * (prompt - negative)",
 ]
+
+# %%
 with sdlab.exercise("The formula", hints=hints):
     one, two = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     assert not torch.equal(combine(one, two, 7.5), two), (
@@ -375,12 +377,14 @@ def sharper(negative):
     return intervals.difference(*map(metrics.sharpness, groups))
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     'Call it with "" as the negative prompt: it should find no difference at all.',
     "What differs between the two groups besides the negative prompt?",
     "Both groups should be drawn from the same noise, so from the same seeds.",
 ]
+
+# %%
 with sdlab.exercise("An unfair comparison", hints=hints):
     nothing = sharper("")
     assert nothing.low == nothing.high == 0, (

@@ -239,7 +239,7 @@ def slerp(x0, x1, t):
     return (torch.sin((1 - t) * theta) * x0 + torch.sin(t * theta) * x1) / torch.sin(theta)
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "The formula needs the angle between the two noises. Its cosine is the dot product over "
     "both lengths.",
@@ -247,6 +247,8 @@ hints = [
     "gives the angle.",
     "(sin((1 - t)·θ)·x0 + sin(t·θ)·x1) / sin θ, with torch.sin for each sine.",
 ]
+
+# %%
 with sdlab.exercise("Spherical interpolation", hints=hints):
     assert torch.allclose(slerp(start, end, 0.0), start, atol=1e-4), (
         "at t = 0 it should be x0"
@@ -456,13 +458,15 @@ def draw_all(seeds):
     return [draw(seeded(seed))[0] for seed in seeds]
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "Where does the generator stand when the second picture begins?",
     "A generator goes on from where it stopped. How does a seed get its picture, whatever was "
     "drawn before?",
     "Every seed needs a generator of its own: seeded(seed).",
 ]
+
+# %%
 with sdlab.exercise("The second picture", hints=hints):
     among, [by_itself] = draw_all([7, 8]), draw_all([8])
     assert len(among) == 2, "there should be one picture for each seed"

@@ -206,13 +206,15 @@ def to_recipe(info):
     )
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "Print info.samplers[0].parameters for the three files: which names do the numbers have?",
     "The names are steps, cfg_scale and seed. Recipe calls the second one guidance.",
     'One tool wrote texts. int(found["steps"]) and float(found["cfg_scale"]) read both '
     "kinds.",
 ]
+
+# %%
 with sdlab.exercise("A recipe from another tool", hints=hints):
     web_ui, comfy, invoke = read = [to_recipe(info) for info in infos]
     assert all(read), "the function should return a Recipe for every file"
@@ -593,12 +595,14 @@ def halve(file, to):
     small.save(to, pnginfo=texts(picture))
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "Where does a PNG keep its recipe? Look at picture.text, before and after.",
     "save takes pnginfo=…, and texts(…) above makes one from a picture.",
     "Give it all texts of the large picture, not only the recipe: pnginfo=texts(picture).",
 ]
+
+# %%
 with sdlab.exercise("The script that forgets", hints=hints):
     halve(files[1], folder / "half.png")
     half = Image.open(folder / "half.png")

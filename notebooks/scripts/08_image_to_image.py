@@ -872,13 +872,15 @@ def ask_for(wanted, strength):
     return next(steps for steps in range(wanted, 1001) if int(steps * strength) >= wanted)
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "At strength 0.5 every second step is taken, so twice as many are needed.",
     "int() rounds down. After dividing, round up, and then look at the case of 0.29.",
     "Do not divide: try wanted, wanted + 1, … and return the first one for which int(steps * "
     "strength) >= wanted.",
 ]
+
+# %%
 with sdlab.exercise("Enough steps", hints=hints):
     assert ask_for(20, 1.0) == 20, "at strength 1 all steps are taken: 20 for 20"
     assert ask_for(20, 0.5) == 40, "at strength 0.5 every second step is taken: 40 for 20"
@@ -943,13 +945,15 @@ def inpaint(recipe):
     return pipe(recipe.prompt, **told).images[0]
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "How much noise has x at this moment, and how much have the surroundings?",
     "Which line of step_in adds noise to the source?",
     "scheduler.add_noise(clean, noise, t), but only while t is not None: after the last step "
     "the source should be clean.",
 ]
+
+# %%
 with sdlab.exercise("The surroundings", hints=hints):
     x, noise = torch.randn(2, *clean.shape, generator=torch.Generator().manual_seed(0)).to(
         clean

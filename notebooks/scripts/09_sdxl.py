@@ -758,7 +758,7 @@ def split_steps(timesteps, handover, every=1000):
     return mine, len(timesteps) - mine
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "A step belongs to the base if there is still much noise, so if its timestep is large.",
     "Where is the border? The hand-over is a share of `every` timesteps, counted from the "
@@ -766,6 +766,8 @@ hints = [
     "With a hand-over at 0.8 of 1000 timesteps the base has 200 and all above: count those "
     "that are at least (1 - handover) * every.",
 ]
+
+# %%
 with sdlab.exercise("Whose step?", hints=hints):
     assert split_steps([900, 700, 500, 300, 100], 0.8) == (4, 1), "even steps are wrong"
     assert split_steps([900, 150, 100, 50], 0.8) == (1, 3), (
@@ -806,13 +808,15 @@ def draw_together(expert, prompt, seed, steps=10):
     return expert(image=begun, generator=noise, denoising_start=0.8, **words).images[0]
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "What does image to image do to a picture before the first step?",
     "These latents have noise in them already, as much as belongs to the hand-over.",
     "The right argument is the one that refine uses, named above in The lion: "
     "denoising_start=0.8 in the place of strength.",
 ]
+
+# %%
 with sdlab.exercise("The grainy lion", hints=hints):
     expected = sdlab.generate(base, lion.but(steps=10, seed=5), progress=False).image
     far = levels_apart(draw_together(itself, lion.prompt, 5), expected)

@@ -211,13 +211,15 @@ def jump_to(x0, eps, abar):
     return abar**0.5 * x0 + (1 - abar) ** 0.5 * eps
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "A little picture and a little noise: each has a factor, and the variances must add up to "
     "1.",
     "The two variances are abar and 1 - abar. A factor is the root of a variance.",
     "abar**0.5 * x0 + (1 - abar)**0.5 * eps",
 ]
+
+# %%
 with sdlab.exercise("The closed form", hints=hints):
     x0, eps = torch.randn(2, 10_000)
     mine = jump_to(x0, eps, 0.3)
@@ -415,7 +417,7 @@ def picture_from(v, xt, abar):
     return abar**0.5 * xt - (1 - abar) ** 0.5 * v
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "You have two equations and two unknowns: get rid of the noise.",
     "Multiply each equation by a number so that the noise has the same factor in both, and "
@@ -423,6 +425,8 @@ hints = [
     "What stands before x0 then is abar + (1 - abar), which is 1: abar**0.5 * xt minus another "
     "root times v.",
 ]
+
+# %%
 with sdlab.exercise("From velocity to picture", hints=hints):
     for level in (100, 250, 400):
         t = torch.tensor([level])
@@ -684,7 +688,7 @@ for t, s in pairwise([*sampling.space_levels(schedule, 16), None]):
     x = ddim_step(x0, x, abar_t, abar_s, sigma=0.0, z=torch.zeros_like(x))
 sdlab.tiles(x[:12], columns=12)
 
-# %%
+# %% tags=["hints"]
 hints = [
     "Look at the very last step. There abar_s is 1 and sigma is 0. What should be left of each "
     "term?",
@@ -692,6 +696,8 @@ hints = [
     "One of the levels in the second term is the wrong one: the noise that is left belongs to "
     "s, not to t.",
 ]
+
+# %%
 with sdlab.exercise("One DDIM step", hints=hints):
     x0, eps, z = torch.randn(3, 100_000)
     xt = 0.2**0.5 * x0 + 0.8**0.5 * eps

@@ -163,12 +163,14 @@ def guide(with_condition, without, w):
     return denoise
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "Put the two guesses where the gradients stand in the last line of the formula.",
     "Start from the guess of the network that was not told.",
     "Add w times the difference: with_condition(x, t) - without(x, t).",
 ]
+
+# %%
 with sdlab.exercise("Guidance", hints=hints):
     five, two = (lambda x, t: 5 + 0 * x), (lambda x, t: 2 + 0 * x)  # told, not told
     x = torch.zeros(1)
@@ -358,7 +360,7 @@ for w in (1, 1.5, 2, 3, 4):
 best = max(tried, key=lambda w: tried[w].mean())
 my_scale = next(w for w in tried if not difference(tried[best], tried[w]).is_clear)
 
-# %%
+# %% tags=["hints"]
 hints = [
     "draw(guided(wanted[:96], nothing[:96], w), noise[:96]) gives the pictures of one scale; "
     "judge.recognise(x) // 5 is the thing in each.",
@@ -366,6 +368,8 @@ hints = [
     "Go from small to large, and stop at the first scale for which "
     "difference(tried[best], tried[w]).is_clear is False.",
 ]
+
+# %%
 with sdlab.exercise("Your scale", hints=hints):
     assert len([w for w in tried if 1 <= w <= 4]) >= 5, (
         f"you have tried {len(tried)} scales: try at least five from 1 to 4"

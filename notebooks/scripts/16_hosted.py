@@ -130,12 +130,14 @@ def report(request, status):
     return f"status {status} for {request['url']}, prompt {request['inputs']!r}"
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "Look at what str(request) contains.",
     "The headers hold the token. Which parts of the request does a reader of the line need?",
     "Name them one by one: request['url'] and request['inputs'].",
 ]
+
+# %%
 with sdlab.exercise("Find the leak", hints=hints):
     line = report(request, 503)
     assert "hf_NotARealToken123" not in line, (
@@ -243,13 +245,15 @@ def break_even(card, per_picture, watts, seconds, per_kwh):
     return card / (per_picture - electricity) if per_picture > electricity else float("inf")
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "With a card of your own a picture is not free. What does it still cost?",
     "watts * seconds is an energy in joules; 3,600,000 of them are one kilowatt-hour.",
     'card / (per_picture - electricity), and float("inf") where electricity costs as much as '
     "the service or more.",
 ]
+
+# %%
 with sdlab.exercise("When does a card pay?", hints=hints):
     free_power = break_even(500, 0.01, 300, 5, 0.0)
     assert np.isclose(free_power, 50_000), (

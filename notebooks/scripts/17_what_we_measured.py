@@ -427,12 +427,14 @@ def total_variation(p, q):
     return np.abs(np.subtract(p, q)).sum() / 2
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "Equal lists have the distance 0. What is the difference of two lists, name by name?",
     "Differences have signs, and would cancel. np.abs takes them away.",
     "np.abs(np.subtract(p, q)).sum() / 2",
 ]
+
+# %%
 with sdlab.exercise("Total variation", hints=hints):
     assert total_variation([0.5, 0.5], [0.5, 0.5]) == 0, "equal shares have the distance 0"
     assert total_variation([1, 0], [0, 1]) > 0, (
@@ -468,12 +470,14 @@ def legible(picture, word="LOVE"):
     return layout.word_match([picture], word)[0] > max(plain)
 
 
-# %%
+# %% tags=["hints"]
 hints = [
     "What does the test say of a picture in which nothing is written?",
     "The fits of pictures that were not asked for the word are in the list plain.",
     "Compare with the largest of them, max(plain), and not with 0.2.",
 ]
+
+# %%
 with sdlab.exercise("A test that always passes", hints=hints):
     assert legible(written), "the word in `written` is really there: this should be yes"
     assert not legible(apple.image), (

@@ -78,6 +78,20 @@ def test_the_students_notebook_runs_and_its_stub_gets_a_hint(script, tmp_path, m
 
 
 @pytest.mark.parametrize("script", ALL, ids=lambda p: p.stem)
+def test_every_exercise_has_hints_in_stages_and_their_cell_is_folded(script):
+    cells = derive(script).cells
+    checks = [number for number, cell in enumerate(cells) if cell.cell_type == "code" and "sdlab.exercise(" in cell.source]
+    assert checks
+    for number in checks:
+        assert ", hints=hints):" in cells[number].source
+        before = cells[number - 1]
+        assert before.metadata.get("jupyter") == {"source_hidden": True} and before.metadata["tags"] == ["hints"]
+        known = {}
+        exec(before.source, known)
+        assert len(known["hints"]) >= 2
+
+
+@pytest.mark.parametrize("script", ALL, ids=lambda p: p.stem)
 def test_code_cells_are_short(script):
     for cell in derive(script, solved=True).cells:
         if cell.cell_type == "code":
