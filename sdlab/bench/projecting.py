@@ -83,12 +83,14 @@ def fit(steps, seconds):
 
 
 def fit_result(result):
-    """The `Fit` of a result file: of its calls that differ from the baseline in their steps alone.
+    """The `Fit` of a result file: of knobs that differ from the baseline in their steps alone, and of the baseline in turn with them.
 
     Raises:
-        ValueError: it holds but one number of steps.
+        ValueError: it holds no such knob.
     """
     own = result.baseline.settings
-    alike = [entry for entry in result.entries.values() if entry.settings.but(steps=own.steps) == own]
-    samples = [(entry.settings.steps, sample.total) for entry in alike for sample in entry.samples]
+    alike = [entry for entry in result.entries.values() if entry.against and entry.settings.but(steps=own.steps) == own]
+    samples = [(len(sample.steps), sample.total) for entry in alike for sample in (*entry.samples, *entry.against)]
+    if not samples:
+        raise ValueError("the result holds one number of steps only: measure 'half the steps' too")
     return fit(*zip(*samples, strict=True))

@@ -92,7 +92,7 @@ def _is_here(result):
         here = devices.describe(result.asked["device"])
     except ValueError:  # no such device here
         return False
-    return (here.name, here.threads) == (result.machine["name"], result.machine["threads"])
+    return (here.name, here.memory // 2**30) == (result.machine["name"], result.machine["memory"] // 2**30)
 
 
 class Table(list):
