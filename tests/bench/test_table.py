@@ -11,9 +11,9 @@ from sdlab.bench.table import PUBLISHED, compare_machines, rows_of
 
 
 def test_every_row_is_marked(result):
-    result.asked["model"], result.baseline.settings.__dict__["side"] = "sd15", 512
+    result.asked["model"] = "sd15"
     for entry in result.entries.values():
-        entry.settings.__dict__["side"] = 512
+        entry.settings = entry.settings.but(side=512)
     elsewhere = copy.deepcopy(result)
     elsewhere.machine |= {"name": "Another", "note": ""}
     table = compare_machines([result, elsewhere])
