@@ -39,8 +39,9 @@ from sdlab.bench.knobs import BASELINE, choose_knobs, list_knobs
 from sdlab.bench.memory import watch_memory
 from sdlab.bench.preparing import modules_of
 from sdlab.lesson import RESULTS
-from sdlab.pipes import memory
+from sdlab.pipes import memory, models
 from sdlab.study import anatomy
+from sdlab.system import device as devices
 
 sdlab.use_style()
 machine = sdlab.describe()
@@ -318,6 +319,8 @@ showing.show_ratios(kept)
 where = kept.machine
 print(f"measured on {kept.made[:10]}, {where['name']}, {where['threads']} threads")
 print("its user says of the machine:", where["note"] or "nothing")
+same = kept.asked["weights"] == models.fingerprint(pipe)
+print("the file is about the loaded model:", "yes" if same else "no")
 for name, entry in kept.entries.items():
     print(showing.tell(name, entry))
 
@@ -386,8 +389,8 @@ sdlab.claim(
 # %%
 sizes = [1, 2, 4, 8]
 entries = [kept.entries[f"batch {size}"] for size in sizes[1:]]
-calls = [entries[0].against, *(entry.samples for entry in entries)]
-each = 1000 * np.array([[sample.per_picture for sample in these] for these in calls]).T
+repeats = [entries[0].against, *(entry.samples for entry in entries)]
+each = 1000 * np.array([[sample.per_picture for sample in these] for these in repeats]).T
 sdlab.curve(sizes, each, xlabel="pictures per call", ylabel="milliseconds per picture")
 
 # %%
@@ -614,6 +617,18 @@ rows
 # processor, sizes, versions and times. It holds no name of yours, of the machine, or of a folder.
 # `sdlab bench --compare my-mac.json other.json` prints both in one table.
 #
+# ## The run in numbers
+
+# %%
+counted = {"this model": pipe, "SD 1.5": paper["sd15"], "SDXL": paper["sdxl"]}
+for name, one in counted.items():
+    sizes = {part: anatomy.parameters(module) for part, module in modules_of(one).items()}
+    told = ", ".join(f"{part} {size / 1e6:.1f}" for part, size in sizes.items())
+    print(f"{name}: {sum(sizes.values()) / 1e6:.0f} million parameters ({told})")
+print(f"peak memory: {devices.peak_memory(device) / 1e9:.1f} GB")
+print(f"mean time of a picture of 25 steps: {np.mean([s.total for s in calls]):.2f} s")
+
+# %% [markdown]
 # ## What you learned
 #
 # - The first call pays for what is done once. Report warm-up and steady state apart, wait for the

@@ -31,7 +31,7 @@ class OnnxUNet(torch.nn.Module):
             raise ImportError(f"{error.name} is not installed: pip install onnxruntime onnxscript") from error
         if unet.config.addition_embed_type is not None:
             raise ValueError("the U-Net takes sizes and a second text too, as SDXL's does, and is not exported here")
-        self.config, self.dtype = unet.config, unet.dtype
+        self.config, self.dtype, self.device = unet.config, unet.dtype, unet.device
         self._folder = TemporaryDirectory(ignore_cleanup_errors=True)
         file = str(Path(self._folder.name) / "unet.onnx")
         shapes = (batch, unet.config.in_channels, side, side), (1,), (batch, tokens, unet.config.cross_attention_dim)
