@@ -107,10 +107,10 @@ sdlab.claim(
 
 # %% [markdown]
 # The source measured 18.8, 8.9 and 8.9 seconds on an M2 Max. What is slow in a first call is done
-# once and kept: programs for the GPU are translated, the fastest variant of an operation is
-# searched for, memory is asked of the system. How much that is depends on the device. It is large
-# on a GPU, where it does not depend on the size of the model, and small on a CPU. Compare the
-# columns: the phases whose first time is longer are those where something was prepared.
+# once and kept: programs for a GPU are translated, the fastest variant of an operation is
+# searched for, memory is asked of the system. How much that is depends on the device; on the Mac
+# of the source it took as long as a whole picture. Compare the columns: the phases whose first
+# time is longer are those where something was prepared.
 #
 # This is called **warm-up**, and what follows is the **steady state**. A benchmark reports both,
 # and never their mean.
@@ -402,9 +402,9 @@ for size, entry in zip(sizes, [kept.baseline, *entries]):
     print(f"batch {size}: {ratio}; the call added up to {added:.0f} MB")
 
 # %% [markdown]
-# A batch helps where a single picture does not keep the device busy. A large GPU gains much, a CPU
-# with few cores little. The price is memory: what a call holds beside the weights grows with the
-# batch.
+# A batch helps where a single picture does not keep the device busy. That is why people with a
+# large GPU recommend large batches, and why their advice need not hold on a CPU with few cores.
+# The price is memory: what a call holds beside the weights grows with the batch.
 #
 # ## What to do when memory is short
 #

@@ -40,7 +40,7 @@ def build(name, dtype):
 
 def fill(module, dtype):
     """Random numbers for a module on the meta device, such that what goes through it neither grows nor dies away much."""
-    module = module.to(dtype).to_empty(device="cpu").eval()
+    module = torch.nn.Module.to(module, dtype).to_empty(device="cpu").eval()  # diffusers' own `to` has a warning that is not about these
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, weight in module.named_parameters():

@@ -177,7 +177,11 @@ def read(file):
     """
     file = Path(file)
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        content = file.read_bytes()
+    except OSError as error:
+        raise OSError(f"{brief(file)} cannot be read ({error.strerror}): give a file that sdlab bench wrote") from error
+    try:
+        values = json.loads(content)
         number = values.pop("format")
         if number > FORMAT:
             raise ValueError(f"{brief(file)} has format {number}, and this version of sdlab reads up to {FORMAT}: update sdlab")

@@ -64,6 +64,7 @@ def _measure(model, random_weights, knobs, repeats, steps, device, note, out):
     if out.suffix != ".json":
         raise ValueError(f"--out is {str(out)!r}: it must end in .json")
     check_writable(out.parent)
+    typer.echo(f"what is measured goes into {out}", err=True)
     names = [name.strip() for name in knobs.split(",")] if knobs else None
     for result, name in running.run(out, model, random_weights, names, repeats, steps, device, note):
         typer.echo(showing.tell(name, result.entries[name]))

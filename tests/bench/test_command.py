@@ -96,4 +96,5 @@ def test_files_are_compared(bench, tmp_path, result):
     assert said.count("measured here (busy)") == 4
     (tmp_path / "no.json").write_text("no", encoding="utf-8")
     assert bench("--compare", tmp_path / "no.json")[0] == 2
-    assert bench("--compare", tmp_path / "missing.json")[0] == 1
+    code, said = bench("--compare", tmp_path / "missing.json")
+    assert code == 1 and "cannot be read (No such file or directory): give a file that sdlab bench wrote" in said
