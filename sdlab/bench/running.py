@@ -67,6 +67,8 @@ def run(file, model=None, random=False, names=None, repeats=5, steps=None, devic
 
 
 def _load(model, random, device):
+    from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline  # noqa: F401  importing them is no part of loading a model
+
     with watch_memory("cpu") as held:
         start = read_clock("cpu")
         dtype = devices.default_dtype(device)

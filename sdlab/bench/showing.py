@@ -59,7 +59,7 @@ def show_ratios(result):
         axis.set(xlabel="times the baseline's pictures per second", title=_title(result))
         axis.set_yticks(range(len(entries)), list(entries))
         axis.tick_params(axis="y", length=0, labelcolor=INK)
-        axis.invert_yaxis()
+        axis.set_ylim(len(entries) - 0.5, -0.5)
         axis.grid(axis="x", alpha=0.25)
         axis.spines["left"].set_visible(False)
     said = "; ".join(f"{name} {'not measured' if entry.failed else entry.ratio}" for name, entry in entries.items())

@@ -72,13 +72,17 @@ def rows_of(result):
     mark = "measured here" if _is_here(result) else "measured there, with sdlab bench"
     if result.machine["note"]:
         mark += f" ({result.machine['note']})"
-    rates = {
-        name: _rate(entry.samples) for name, entry in result.entries.items()
-        if entry.samples and (entry.settings.steps, entry.settings.side, entry.settings.sampler) == (own.steps, own.side, own.sampler)
+    gains = {BASELINE: 1.0} | {
+        name: entry.ratio.value for name, entry in result.entries.items()
+        if entry.ratio and (entry.settings.steps, entry.settings.side, entry.settings.sampler) == (own.steps, own.side, own.sampler)
     }  # fmt: skip
+    where, threads = result.machine["device"], result.machine["threads"]
+    if where == "cpu":
+        where += f", {threads} thread{'s' * (threads > 1)}"
+    machine, model = f"{result.machine['name']} ({where})", f"{result.asked['model']} at {own.side}"
     weights = ", random weights" if result.asked["weights"] == "random" else ""
-    model, machine = f"{result.asked['model']} at {own.side}", f"{result.machine['name']} ({result.machine['device']})"
-    return [Row(machine, model, f"{name}{weights}", rates[name], mark) for name in dict.fromkeys((BASELINE, max(rates, key=rates.get)))]
+    names = dict.fromkeys((BASELINE, max(gains, key=gains.get)))
+    return [Row(machine, model, f"{name}{weights}", _rate(result.entries[name].samples), mark) for name in names]
 
 
 def _rate(samples):

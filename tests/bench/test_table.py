@@ -30,6 +30,7 @@ def test_a_row_is_a_picture_of_25_steps_put_together_from_its_phases(result):
     own, fast = rows_of(result)
     assert own.seconds == pytest.approx(0.25 + 25 * 0.25 + 0.25)  # a second with two steps, half of it in them
     assert own.rate == pytest.approx(25 / own.seconds)
+    assert own.machine.endswith(("thread)", "threads)"))
     assert fast.how == "bfloat16" and fast.rate == pytest.approx(2 * own.rate)
 
 
