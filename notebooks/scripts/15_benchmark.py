@@ -28,7 +28,7 @@ import warnings
 import numpy as np
 import psutil
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers.utils import logging
 
 import sdlab
 from sdlab.assets import ASSETS
@@ -44,6 +44,7 @@ from sdlab.study import anatomy
 from sdlab.system import device as devices
 
 sdlab.use_style()
+logging.disable_progress_bar()
 machine = sdlab.describe()
 print(machine)
 print(f"{psutil.virtual_memory().available / 2**30:.1f} GiB of main memory are free")
@@ -90,7 +91,7 @@ for prompt in PROMPTS:
     sample, _ = time_call(pipe, device, prompt=prompt, **asked)
     three.append(sample)
     print(
-        f"{prompt[:18]:20s}{sample.total:6.2f} s: text {sample.text:5.2f}, "
+        f"{prompt[2:14]:14s}{sample.total:6.2f} s: text {sample.text:5.2f}, "
         f"first step {sample.steps[0]:5.3f}, then {np.median(sample.steps[1:]):5.3f} per step, "
         f"decoding {sample.decode:5.3f}"
     )
@@ -131,7 +132,9 @@ sdlab.claim(
 calls = [time_call(pipe, device, prompt=PROMPTS[0], **asked)[0] for _ in range(5)]
 steps = 1000 * np.array([sample.steps for sample in calls])  # (repeats, steps), in ms
 axes = {"xlabel": "step", "ylabel": "milliseconds"}
-sdlab.curve(range(1, steps.shape[1] + 1), steps, **axes)
+figure = sdlab.curve(range(1, steps.shape[1] + 1), steps, **axes)
+figure.axes[0].set_ylim(bottom=0)
+figure
 
 # %%
 typical = np.median(steps, axis=0)  # of each step, over the repeats
@@ -306,7 +309,7 @@ with sdlab.exercise("What the source did"):
 # | int8 weights | the weights of linear layers in 8 bits |
 # | onnxruntime | another program computes the U-Net |
 #
-# > **Predict.** Which three will gain most on your machine? Is there one that makes it slower?
+# > **Predict.** Which three will gain most? Is there one that makes it slower?
 #
 # The whole measurement takes too long for a lesson. The command `sdlab bench` made it and wrote a
 # file, and here is its drawing. The line shows the 95% interval.
@@ -364,8 +367,8 @@ showing.show_phases(live)
 # Look for your three among the lines. Where an interval holds 1, the repeats cannot tell the
 # setting from the baseline, and neither can you.
 #
-# With few steps the text and the decoding take a larger share, so that what saves them gains more
-# than in the file. This is a general trap: **a ratio belongs to a number of steps, a size and a
+# In the drawing 1 is what the baseline took in the same pairs. With few steps the text and the
+# decoding take a larger share, so that what saves them gains more than in the file. This is a general trap: **a ratio belongs to a number of steps, a size and a
 # batch**, and has to be told with them.
 #
 # Sliced attention is in many notebooks, also in the one that this course began with. It saves
@@ -391,7 +394,10 @@ sizes = [1, 2, 4, 8]
 entries = [kept.entries[f"batch {size}"] for size in sizes[1:]]
 repeats = [entries[0].against, *(entry.samples for entry in entries)]
 each = 1000 * np.array([[sample.per_picture for sample in these] for these in repeats]).T
-sdlab.curve(sizes, each, xlabel="pictures per call", ylabel="milliseconds per picture")
+axes = {"xlabel": "pictures per call", "ylabel": "milliseconds per picture"}
+figure = sdlab.curve(sizes, each, **axes)
+figure.axes[0].set_ylim(bottom=0)
+figure
 
 # %%
 for size, entry in zip(sizes, [kept.baseline, *entries]):
@@ -443,10 +449,11 @@ for free in (4, 6, 8, 12, 24):
 # **The name of an argument.** `torch_dtype` is called `dtype` today.
 
 # %%
-folder = str(ASSETS / "pocket")
+pocket = sdlab.load("pocket")
+StableDiffusion, parts = type(pocket), pocket.components
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    StableDiffusion.from_pretrained(ASSETS / "pocket", **parts, torch_dtype=torch.float32)
 for message in {str(one.message) for one in caught if "torch_dtype" in str(one.message)}:
     print(message)
 
@@ -458,8 +465,7 @@ for message in {str(one.message) for one in caught if "torch_dtype" in str(one.m
 # indecent. A pipeline without one says so:
 
 # %%
-parts = sdlab.load("pocket").components
-unchecked = StableDiffusionPipeline(**parts, requires_safety_checker=True)
+unchecked = StableDiffusion(**parts, requires_safety_checker=True)
 
 # %% [markdown]
 # A reminder, no error. It matters where others use what you build. The course says
@@ -497,15 +503,16 @@ with warnings.catch_warnings(record=True) as caught:
     black = pipe(lion.prompt, num_inference_steps=10).images[0]
     bad = sdlab.generate(pipe, lion, progress=False, keep_latents=True)
 hook.remove()
-for one in caught:
-    print(f"{one.category.__name__}: {one.message}")
+for told in dict.fromkeys(f"{one.category.__name__}: {one.message}" for one in caught):
+    print(told)
 sdlab.grid([good.image, black], ["as it should be", "after an overflow"])
 
 # %% [markdown]
 # All of it. A NaN in one place reaches the whole picture, because every layer of the U-Net mixes
 # neighbours, and attention mixes everything with everything. The first message is the famous one,
 # from the last line of the pipeline that turns numbers into grey levels. The second is from
-# `sdlab.generate`, which looks at the latents and says what happened. What helps: `bfloat16`,
+# `sdlab.generate`, which looks at the latents and says what happened. (It names the format that
+# the U-Net has. On a CPU that is `float32`, and we only imitated `float16`.) What helps: `bfloat16`,
 # which is coarser and ends at $3 \cdot 10^{38}$, or `float32` for the part that overflows (for
 # SDXL that is the decoder).
 #

@@ -69,7 +69,9 @@ def show_ratios(result):
 
 
 def show_phases(result):
-    """Where the time of one picture goes with every knob: the text, the steps and the decoding, one behind the other; medians.
+    """Where the time of one picture goes with every knob: the text, the steps and the decoding, one behind the other.
+
+    Medians, in units of what the baseline took in turn with the knob: seconds of different moments could not be compared.
 
     Args:
         result: a `Result`.
@@ -85,21 +87,23 @@ def show_phases(result):
         for number, label in enumerate(PHASES.values()):
             axis.barh(range(len(entries)), spans[:, number], left=begun, height=0.62, color=COLOURS[number], label=label)
             begun += spans[:, number]
-        axis.set(xlabel="seconds per picture", title=_title(result))
+        axis.axvline(1, color=INK, linewidth=1)
+        axis.set(xlabel="time per picture, the baseline's is 1", title=_title(result))
         axis.set_yticks(range(len(entries)), list(entries))
         axis.tick_params(axis="y", length=0, labelcolor=INK)
         axis.invert_yaxis()
         axis.spines["left"].set_visible(False)
-        axis.legend(frameon=False, loc="lower right")
-    said = "; ".join(f"{name} {total:.3g} s, of that the steps {steps:.3g} s" for name, total, (_, steps, _) in zip(
+        figure.legend(frameon=False, loc="outside lower center", ncols=len(PHASES))
+    said = "; ".join(f"{name} {total:.2f}, of that the steps {steps:.2f}" for name, total, (_, steps, _) in zip(
         entries, begun, spans, strict=True))  # fmt: skip
-    figure.alt = f"Seconds per picture, {_title(result)}: {said}"
+    figure.alt = f"Time per picture in units of the baseline's, {_title(result)}: {said}"
     plt.close(figure)
     return figure
 
 
 def _median(entry, phase):
-    return np.median([np.sum(getattr(sample, phase)) / sample.pictures for sample in entry.samples])
+    own = np.median([sample.per_picture for sample in entry.against or entry.samples])
+    return np.median([np.sum(getattr(sample, phase)) / sample.pictures for sample in entry.samples]) / own
 
 
 def _title(result):

@@ -17,7 +17,13 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def exported(monkeypatch):
+def own_pipe():
+    """Loaded before the stand-in is there, for diffusers looks for the real one."""
+    return sdlab.load("pocket", device="cpu")
+
+
+@pytest.fixture
+def exported(own_pipe, pair, monkeypatch):
     """What was exported: the module, its example inputs, and the file."""
     found = SimpleNamespace(threads=None, runs=0)
 
@@ -45,8 +51,8 @@ def exported(monkeypatch):
     return found
 
 
-def test_it_takes_the_place_of_the_unet_and_draws_the_same_picture(exported):
-    pipe = sdlab.load("pocket", device="cpu")
+def test_it_takes_the_place_of_the_unet_and_draws_the_same_picture(own_pipe, exported):
+    pipe = own_pipe
     pipe.set_progress_bar_config(disable=True)
     own = baseline("cpu", 2, sdlab.native_side(pipe))
     arrange(pipe, own, CPU)
@@ -58,12 +64,11 @@ def test_it_takes_the_place_of_the_unet_and_draws_the_same_picture(exported):
     assert exported.options["dynamo"] is True
 
 
-def test_without_it_the_remedy_is_told(monkeypatch):
+def test_without_it_the_remedy_is_told(own_pipe, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    pipe = sdlab.load("pocket", device="cpu")
-    own = baseline("cpu", 2, sdlab.native_side(pipe))
+    own = baseline("cpu", 2, sdlab.native_side(own_pipe))
     with pytest.raises(ImportError, match="onnxruntime is not installed: pip install onnxruntime onnxscript"):
-        vary(pipe, own, own.but(engine="onnxruntime"), CPU)
+        vary(own_pipe, own, own.but(engine="onnxruntime"), CPU)
 
 
 def test_of_sdxl_it_is_refused(exported, pair):
