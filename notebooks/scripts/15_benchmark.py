@@ -311,8 +311,9 @@ with sdlab.exercise("What the source did"):
 #
 # > **Predict.** Which three will gain most? Is there one that makes it slower?
 #
-# The whole measurement takes too long for a lesson. The command `sdlab bench` made it and wrote a
-# file, and here is its drawing. The line shows the 95% interval.
+# The whole measurement takes too long for a lesson. A command made it once and wrote a file with
+# every sample: `sdlab bench --model pocket --out sdlab/assets/results/15-pocket.json`. Here is its
+# drawing. The lines show the 95% intervals.
 
 # %% tags=["cover"]
 kept = results.read(RESULTS / "15-pocket.json")
@@ -368,8 +369,9 @@ showing.show_phases(live)
 # setting from the baseline, and neither can you.
 #
 # In the drawing 1 is what the baseline took in the same pairs. With few steps the text and the
-# decoding take a larger share, so that what saves them gains more than in the file. This is a general trap: **a ratio belongs to a number of steps, a size and a
-# batch**, and has to be told with them.
+# decoding take a larger share, so that what saves them gains more than in the file. This is a
+# general trap: **a ratio belongs to a number of steps, a size and a batch**, and has to be told
+# with them.
 #
 # Sliced attention is in many notebooks, also in the one that this course began with. It saves
 # memory. What does it cost?
@@ -408,9 +410,10 @@ for size, entry in zip(sizes, [kept.baseline, *entries]):
     print(f"batch {size}: {ratio}; the call added up to {added:.0f} MB")
 
 # %% [markdown]
-# A batch helps where a single picture does not keep the device busy. That is why people with a
-# large GPU recommend large batches, and why their advice need not hold on a CPU with few cores.
-# The price is memory: what a call holds beside the weights grows with the batch.
+# A batch helps where a single picture does not keep the device busy. The layers of the pocket
+# model are small, so that calling them takes a large part of the time, and a batch calls them once
+# for all its pictures. Where one picture is work enough, as for a large model on a small CPU,
+# expect less. The price is memory: what a call holds beside the weights grows with the batch.
 #
 # ## What to do when memory is short
 #
