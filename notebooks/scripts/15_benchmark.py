@@ -44,7 +44,6 @@ from sdlab.study import anatomy
 from sdlab.system import device as devices
 
 sdlab.use_style()
-logging.disable_progress_bar()
 machine = sdlab.describe()
 print(machine)
 print(f"{psutil.virtual_memory().available / 2**30:.1f} GiB of main memory are free")
@@ -453,7 +452,8 @@ for free in (4, 6, 8, 12, 24):
 
 # %%
 pocket = sdlab.load("pocket")
-StableDiffusion, parts = type(pocket), pocket.components
+logging.disable_progress_bar()
+StableDiffusion, parts = type(pocket), modules_of(pocket)  # so that nothing is loaded again
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     StableDiffusion.from_pretrained(ASSETS / "pocket", **parts, torch_dtype=torch.float32)
@@ -468,7 +468,7 @@ for message in {str(one.message) for one in caught if "torch_dtype" in str(one.m
 # indecent. A pipeline without one says so:
 
 # %%
-unchecked = StableDiffusion(**parts, requires_safety_checker=True)
+unchecked = StableDiffusion(**pocket.components, requires_safety_checker=True)
 
 # %% [markdown]
 # A reminder, no error. It matters where others use what you build. The course says
