@@ -23,30 +23,15 @@ def in_a_fresh_python(code, setup="", repeats=3):
 
 
 def picture_seconds(repeats=5):
-    """Median seconds of a guided 25-step picture, after one for warming up."""
+    """Median seconds of a guided 25-step picture, after one for warming up, and of its decoding."""
     import sdlab
+    from sdlab.bench.clock import time_call
 
     pipe = sdlab.load()
-    recipe = sdlab.Recipe("a lion on the beach, cartoon", steps=25, guidance=7.0)
-    sdlab.generate(pipe, recipe, progress=False)
-    return statistics.median(sdlab.generate(pipe, recipe.but(seed=i), progress=False).seconds for i in range(repeats))
-
-
-def decode_seconds(repeats=20):
-    """Median seconds in which the autoencoder turns the latents of one picture into pixels."""
-    import torch
-
-    import sdlab
-    from sdlab.pipes.generation import decode
-
-    pipe = sdlab.load()
-    latents = torch.randn(1, 4, pipe.unet.config.sample_size, pipe.unet.config.sample_size)
-    seconds = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        decode(pipe, latents)
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:])
+    pipe.set_progress_bar_config(disable=True)
+    asked = {"prompt": "a lion on the beach, cartoon", "num_inference_steps": 25, "guidance_scale": 7.0}
+    samples = [time_call(pipe, pipe.device, **asked)[0] for _ in range(repeats + 1)][1:]
+    return (statistics.median(getattr(sample, phase) for sample in samples) for phase in ("total", "decode"))
 
 
 def draw_many(seed, count=400, side=128):
@@ -72,13 +57,14 @@ def world_rate():
 
 def main():
     """Measure and print."""
+    picture, decoding = picture_seconds()
     libraries = "import sdlab, sdlab.pipes.generation, diffusers; diffusers.StableDiffusionPipeline"
     rows = [
         ("import sdlab", f"{in_a_fresh_python('import sdlab'):.3f} s", "0.2 s"),
         ("import of the libraries under it", f"{in_a_fresh_python(libraries):.1f} s", "—"),
         ("load the pocket model after that", f"{in_a_fresh_python('sdlab.load()', setup=libraries):.2f} s", "3 s"),
-        ("a guided 25-step picture", f"{picture_seconds():.2f} s", "1.3 s"),
-        ("of that the decoding", f"{1000 * decode_seconds():.0f} ms", "60 ms"),
+        ("a guided 25-step picture", f"{picture:.2f} s", "1.3 s"),
+        ("of that the decoding", f"{1000 * decoding:.0f} ms", "60 ms"),
         ("pictures of the world at 128 px, all cores", f"{world_rate():.0f} a second", "400 a second"),
     ]
     print(device.describe())

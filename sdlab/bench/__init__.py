@@ -1,0 +1,1 @@
+"""The benchmark: how long a pipeline takes on this machine, what it holds, and which settings pay."""
