@@ -36,7 +36,7 @@ class OnnxUNet(torch.nn.Module):
         file = str(Path(self._folder.name) / "unet.onnx")
         shapes = (batch, unet.config.in_channels, side, side), (1,), (batch, tokens, unet.config.cross_attention_dim)
         example = tuple(torch.zeros(shape, dtype=unet.dtype, device=unet.device) for shape in shapes)
-        torch.onnx.export(_Plain(unet), example, file, dynamo=True, opset_version=18, input_names=WORDS, output_names=("noise",))
+        torch.onnx.export(_Plain(unet).eval(), example, file, dynamo=True, opset_version=18, input_names=WORDS, output_names=("noise",))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         self.session = onnxruntime.InferenceSession(file, options, providers=onnxruntime.get_available_providers())
