@@ -116,11 +116,53 @@ def tile_pixels(pictures, columns, gap=1):
 
 
 @check_call("sdlab.tiles(pictures)")
-def tiles(pictures, columns=16, width=900):
-    """Small pictures, tensors (n, 1 or 3, h, w) in −1…1, as one PIL image about `width` wide, enlarged pixel by pixel."""
+def tiles(pictures, columns=16, width=900, *, rows=None, titles=None, alt=None):
+    """Small pictures side by side, enlarged pixel by pixel, on a sheet about `width` screen pixels wide.
+
+    Args:
+        pictures: tensors (n, 1 or 3, h, w) in −1…1.
+        columns: how many in a row.
+        width: of the sheet, in screen pixels.
+        rows: a name for each row, written at its left, or None.
+        titles: a name for each column, written above it, or None.
+        alt: what the figure shows, in words; default: the number of pictures and the names.
+
+    Returns:
+        A PIL image; with names, a matplotlib figure.
+
+    Raises:
+        TypeError: what is given is no such tensor.
+        ValueError: not as many names as rows or columns.
+    """
     if not isinstance(pictures, torch.Tensor) or pictures.ndim != 4 or pictures.shape[1] not in (1, 3) or not len(pictures):
         given = f"a tensor of shape {tuple(pictures.shape)}" if isinstance(pictures, torch.Tensor) else brief(pictures)
         raise TypeError(f"pictures is {given}: it must be a tensor (n, 1 or 3, h, w) in −1…1; sdlab.grid is for PIL images")
     sheet = Image.fromarray(tile_pixels(pictures, _count_columns(columns)))
     scale = max(1, width // sheet.width)
-    return sheet.resize((sheet.width * scale, sheet.height * scale), Image.NEAREST)
+    sheet = sheet.resize((sheet.width * scale, sheet.height * scale), Image.NEAREST)
+    if not rows and not titles:
+        return sheet
+    rows, titles = list(rows or []), list(titles or [])
+    for names, count, what in ((rows, -(-len(pictures) // columns), "rows"), (titles, columns, "columns")):
+        if names and len(names) != count:
+            raise ValueError(f"{len(names)} names and {count} {what}: give one name for each, or none")
+    return _name_tiles(sheet, columns, rows, titles, alt or tell(len(pictures), [*map(str, rows), *map(str, titles)]))
+
+
+def _name_tiles(sheet, columns, rows, titles, alt):
+    """A sheet with the names of its rows and columns, one screen pixel for each of its pixels."""
+    dpi = STYLE["figure.dpi"]
+    with plt.rc_context(STYLE):
+        figure = plt.figure(figsize=(sheet.width / dpi, sheet.height / dpi), FigureClass=Described)
+        figure.alt = alt
+        axis = figure.add_axes((0, 0, 1, 1))
+        axis.imshow(sheet, aspect="auto")
+        axis.axis("off")
+        for row, name in enumerate(rows):
+            axis.text(-8, (row + 0.5) * sheet.height / len(rows), name, ha="right", va="center", color=INK)
+        longest = max((len(line) for name in titles for line in str(name).splitlines()), default=0)
+        size = max(6, min(10, 1.1 * sheet.width / columns / max(longest, 1)))  # points, so that neighbours do not touch
+        for column, name in enumerate(titles):
+            axis.text((column + 0.5) * sheet.width / columns, -8, name, ha="center", va="bottom", color=INK, fontsize=size)
+    plt.close(figure)
+    return figure

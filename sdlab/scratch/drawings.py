@@ -18,8 +18,8 @@ SIDE = 32  # pixels of a drawing on the sheet
 NAMES = (
     "strawberry", "watermelon", "mushroom", "cactus", "sunflower", "pine tree", "frog", "penguin", "fox", "sailboat", "umbrella", "star",
 )  # fmt: skip
-MANNERS = ("glossy", "flat", "shaded", "plain", "retro")  # our words for how the five artists draw
-ARTISTS = len(MANNERS)
+STYLES = ("glossy", "flat", "shaded", "plain", "retro")  # our words for how the five artists draw
+ARTISTS = len(STYLES)
 
 
 @cache
@@ -36,11 +36,23 @@ def jitter(drawings, generator=None):
     """Each drawing (B, 3, side, side) shifted by up to a sixteenth of its side each way, and half of them mirrored; outside is white."""
     count = len(drawings)
     flip = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
-    shift = torch.randint(-1, 2, (count, 2), generator=generator) / 8  # a side is 2 wide in these coordinates
-    still = torch.zeros(count)
+    return _place(drawings, flip, torch.randint(-1, 2, (count, 2), generator=generator))
+
+
+def _place(drawings, flip, shift):
+    """Drawings (B, …), mirrored where `flip` (B,) is -1, and shifted by `shift` (B, 2) sixteenths of a side."""
+    shift, still = shift / 8, torch.zeros(len(drawings))  # a side is 2 wide in these coordinates
     where = torch.stack([torch.stack([flip, still, shift[:, 0]], 1), torch.stack([still, still + 1, shift[:, 1]], 1)], 1)  # (B, 2, 3)
     grid = F.affine_grid(where, list(drawings.shape), align_corners=False)
     return 1 + F.grid_sample(drawings - 1, grid, align_corners=False)
+
+
+def variants(side=16):
+    """Every picture of this world, (60, 18, 3, side, side): each drawing in nine places, as it is and mirrored."""
+    ways = torch.cartesian_prod(torch.tensor([1, -1]), torch.arange(-1, 2), torch.arange(-1, 2))  # (18, 3)
+    flip, shift = ways[:, 0].float(), ways[:, 1:]
+    large = torch.stack([_place(drawing.expand(len(ways), -1, -1, -1), flip, shift) for drawing in originals(SIDE)])  # (60, 18, 3, 32, 32)
+    return F.avg_pool2d(large.flatten(0, 1), SIDE // side).unflatten(0, large.shape[:2])
 
 
 def batches(size, side=16, seed=0):

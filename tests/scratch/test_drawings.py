@@ -45,6 +45,16 @@ def test_a_training_picture_is_its_drawing_shifted_or_mirrored():
     assert torch.stack(near).max() < 0.03  # what is rolled out of one edge comes in at the other, and nothing else differs
 
 
+def test_every_training_picture_is_one_of_the_variants_of_its_drawing():
+    world = drawings.variants()
+    assert world.shape == (60, 18, 3, 16, 16)
+    x, which = next(drawings.batches(100, seed=2))
+    distance = (world[which] - x[:, None]).abs().flatten(2).max(2).values  # (100, 18)
+    assert distance.min(1).values.max() < 1e-4
+    assert len(set(distance.argmin(1).tolist())) == 18  # and none of them is missing
+    assert (world[:, 4] - drawings.originals()).abs().max() < 1e-4  # in the middle of the unmirrored nine
+
+
 def test_the_judge_knows_true_pictures_and_sees_nothing_in_spoilt_ones():
     x, which = next(drawings.batches(600, seed=12345))
     generator = torch.Generator().manual_seed(0)

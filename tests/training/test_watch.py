@@ -103,6 +103,16 @@ def test_tiles_keep_pixels_and_put_white_between():
     assert sdlab.tiles(x, columns=2, width=50).size == (50, 50)
 
 
+def test_tiles_carry_the_names_of_rows_and_columns():
+    figure = sdlab.tiles(torch.zeros(5, 3, 2, 2), columns=3, width=80, rows=["t = 1", "t = 2"], titles=["a", "b", "c"])
+    assert [text.get_text() for text in figure.axes[0].texts] == ["t = 1", "t = 2", "a", "b", "c"]
+    assert figure.alt == "5 pictures: t = 1; t = 2; a; b; c"
+    with pytest.raises(ValueError, match="1 names and 2 rows: give one name for each, or none"):
+        sdlab.tiles(torch.zeros(5, 3, 2, 2), columns=3, rows=["t = 1"])
+    with pytest.raises(ValueError, match="2 names and 3 columns"):
+        sdlab.tiles(torch.zeros(5, 3, 2, 2), columns=3, titles=[1, 2])
+
+
 def test_an_animation_is_a_gif_with_every_frame():
     import base64
     import io
