@@ -363,8 +363,6 @@ with sdlab.exercise("How many numbers", hints):
     assert psnr(pca(enough - 1)) < target, (
         f"{enough} is enough, but {enough - 1} is enough as well: the smallest number is wanted"
     )
-print(f"PCA with {enough} numbers per patch: {psnr(pca(enough)):.1f} dB")
-
 # %% [markdown]
 # ### Exercise 2 (10 minutes): find the error
 #

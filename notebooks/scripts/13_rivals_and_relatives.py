@@ -29,8 +29,7 @@ from IPython.display import Code
 
 import sdlab
 from sdlab.display.intervals import difference, mean, share
-from sdlab.scratch import ddpm, drawings, judge, relatives, rivals, sampling
-from sdlab.scratch.dit import DiT
+from sdlab.scratch import ddpm, dit, drawings, judge, relatives, rivals, sampling
 from sdlab.scratch.muon import Muon, groups
 from sdlab.scratch.unet import UNet
 
@@ -64,32 +63,34 @@ def pictures(size=64):
 # distribution $q(z \mid x)$ for each picture, and its decoder $g$ turns a $z$ into a picture.
 # You built one in notebook 12, but there $z$ was a grid of 256 numbers, and a diffusion model
 # did the drawing. Here $z$ has 64 numbers, and the decoder draws by itself from a random $z$.
-# The loss is $$L = \left\|x - g(z)\right\|^2 + \lambda\, \mathrm{KL}\!\left(q(z \mid x)\, \|\,
-# \mathcal{N}(0, I)\right), \qquad z \sim q(z \mid x).$$ The Kullback–Leibler divergence KL
-# keeps each $q(z \mid x)$ near a standard normal distribution, so that a random $z$ is
-# something that the decoder has seen. $\lambda$ is its weight (their eq. 7 with a normal
-# decoder; in the code both terms are means instead of sums). When several pictures fit the same
-# $z$, the answer with the smallest squared error is their mean. So its pictures will be
-# blurred.
+# The loss is
+# $$L = \left\|x - g(z)\right\|^2 + \lambda\, \mathrm{KL}\!\left(q(z \mid x)\, \|\,
+# \mathcal{N}(0, I)\right), \qquad z \sim q(z \mid x).$$
+# The Kullback–Leibler divergence KL keeps each $q(z \mid x)$ near a standard normal
+# distribution, so that a random $z$ is something that the decoder has seen. $\lambda$ is its
+# weight (their eq. 7 with a normal decoder; in the code both terms are means instead of sums).
+# When several pictures fit the same $z$, the answer with the smallest squared error is their
+# mean. So its pictures will be blurred.
 #
 # **The generative adversarial network** (GAN; Goodfellow et al. 2014) consists of two networks.
 # A generator $G$ draws from a random $z$. A discriminator $D$ gives a score $D(x)$, high if it
-# takes $x$ for a real picture. Each learns against the other. With $s(a) = \log(1 + e^a)$, the
-# losses that we train are $$L_D = \mathbb{E}_x\, s(-D(x)) + \mathbb{E}_z\, s(D(G(z))) +
-# \tfrac{\gamma}{2}\, \mathbb{E}_x \left\|\nabla_x D(x)\right\|^2, \qquad L_G = \mathbb{E}_z\,
-# s(-D(G(z))).$$ $L_G$ is the *non-saturating* loss (their section 3): it is steep just when the
-# generator is bad. The last term of $L_D$, called *R1*, keeps the discriminator from growing
-# too steep at real pictures, which makes training stable (Mescheder et al. 2018, eq. 9). Nobody
-# asks the generator to draw *everything*. It only has to pass for real, so it may leave out
-# whole kinds of pictures.
+# takes $x$ for a real picture. Each learns against the other. The losses that we train are
+# $$L_D = \mathbb{E}_x\, \ell(-D(x)) + \mathbb{E}_z\, \ell(D(G(z))) + \tfrac{\gamma}{2}\,
+# \mathbb{E}_x \left\|\nabla_x D(x)\right\|^2, \qquad L_G = \mathbb{E}_z\, \ell(-D(G(z))),$$
+# where $\ell(a) = \log(1 + e^a)$, which is near 0 where $a$ is far below 0. $L_G$ is the
+# *non-saturating* loss (their section 3): it is steep just when the generator is bad. The last
+# term of $L_D$, called *R1*, keeps the discriminator from growing too steep at real pictures,
+# which makes training stable (Mescheder et al. 2018, eq. 9). Nobody asks the generator to draw
+# *everything*. It only has to pass for real, so it may leave out whole kinds of pictures.
 #
-# **The normalizing flow** (Dinh et al. 2017, *Real NVP*) is an invertible network $f$ that
-# turns the picture $x$ into noise $z = f(x)$. It knows the probability density $p(x)$ of each
-# picture exactly, and is trained to make it large (their eq. 3): $$\log p(x) = \log
-# \mathcal{N}(f(x); 0, I) + \log \left|\det \frac{\partial f}{\partial x} \right|.$$ The last
-# term is the logarithm of how much $f$ stretches space around $x$. The price: every layer must
-# be invertible, so each can only do something simple. *This* flow is a small one that works at
-# a single scale; better ones exist.
+# **The normalizing flow** (Dinh et al. 2017, *Real NVP*) is an invertible network $f$ that turns
+# the picture $x$ into noise $z = f(x)$. It knows the probability density $p(x)$ of each picture
+# exactly, and is trained to make it large (their eq. 3):
+# $$\log p(x) = \log \mathcal{N}(f(x); 0, I) + \log \left|\det \frac{\partial f}{\partial x}
+# \right|.$$
+# The last term is the logarithm of how much $f$ stretches space around $x$. The price: every
+# layer must be invertible, so each can only do something simple. *This* flow is a small one that
+# works at a single scale; better ones exist.
 #
 # **Diffusion** learns to remove noise, one level at a time, with the loss of notebook 10. Its
 # price comes when it draws: it needs its network dozens of times instead of once.
@@ -119,7 +120,7 @@ schedule = ddpm.cosine(512)
 vae, gan, flow, unet = networks.values()
 muon = {name: Muon(groups(net), lr=2e-3) for name, net in networks.items() if name != "GAN"}
 adam = [
-    torch.optim.Adam(part.parameters(), 1e-3, betas=(0.0, 0.99))
+    torch.optim.Adam(part.parameters(), 1e-3, betas=(0.0, 0.99))  # 0: no momentum
     for part in (gan.generator, gan.discriminator)
 ]
 trainings = {
@@ -186,12 +187,11 @@ drawn = {name: measured(name, *way) for name, way in ways.items()}
 sdlab.tiles(torch.cat([x[:16] for x in drawn.values()]), columns=16, rows=drawn)
 
 # %% [markdown]
-# After such a short time nobody is good, and one run with one seed says little about who is
-# ahead. So the race was run longer, and with three seeds, each of which trained everything anew
-# (`python -m benchmarks.rivals`; seven trainings for each seed, so with the four minutes that
-# it takes by itself it is an hour and a half on two cores). Its results come with the course.
-# In the table stands the mean of the three runs, and in brackets the smallest and the largest
-# of them.
+# After such a short time nobody is good, and one run with one seed says little about who is ahead.
+# So the race was run longer, and with three seeds, each of which trained everything anew. Its
+# results come with the course. (`python -m benchmarks.rivals` runs it. Seven trainings of four
+# minutes for each seed take an hour and a half on two cores.) The table gives the mean of the
+# three runs, and in brackets the smallest and the largest of them.
 
 # %%
 race = relatives.load_race()
@@ -306,13 +306,16 @@ _ = axis.set_ylim(-6, 112)
 # On its way from noise to a picture, diffusion guesses, takes a step, and guesses again. *Flow
 # matching* (Lipman et al. 2023; Liu et al. 2023) fixes the path in advance. (It is not the
 # *normalizing flow* above: its network need not be invertible.) Join each picture $x_0$ to a
-# noise $\varepsilon$ by a straight line, $$x_t = (1 - t)\, x_0 + t\, \varepsilon, \qquad
-# \frac{dx_t}{dt} = \varepsilon - x_0, \qquad 0 \le t \le 1,$$ and train a network $u_\theta$ to
-# predict the velocity $\varepsilon - x_0$ when it sees $x_t$ (Liu, eq. 1, where time runs the
-# other way): $$L = \mathbb{E}_{t,\, x_0,\, \varepsilon}\, \left\|u_\theta(x_t, t) -
-# (\varepsilon - x_0)\right\|^2 .$$ To draw, start at noise and go back along the velocity in
-# $n$ equal steps, $x \leftarrow x - \tfrac{1}{n} u_\theta(x, t)$. There is no $\beta_t$ and no
-# $\bar\alpha_t$ any more. Stable Diffusion 3 is trained this way (Esser et al. 2024).
+# noise $\varepsilon$ by a straight line,
+# $$x_t = (1 - t)\, x_0 + t\, \varepsilon, \qquad \frac{dx_t}{dt} = \varepsilon - x_0, \qquad 0
+# \le t \le 1,$$
+# and train a network $u_\theta$ to predict the velocity $\varepsilon - x_0$ when it sees $x_t$
+# (Liu, eq. 1, where time runs the other way):
+# $$L = \mathbb{E}_{t,\, x_0,\, \varepsilon}\, \left\|u_\theta(x_t, t) - (\varepsilon -
+# x_0)\right\|^2 .$$
+# To draw, start at noise and go back along the velocity in $n$ equal steps, $x \leftarrow x -
+# \tfrac{1}{n} u_\theta(x, t)$. There is no $\beta_t$ and no $\bar\alpha_t$ any more. Stable
+# Diffusion 3 is trained this way (Esser et al. 2024).
 #
 # ### Exercise 1 (5 minutes)
 #
@@ -482,14 +485,14 @@ print(f"with four steps, flow matching is recognised more often by {in_four}")
 # 2023) predicts, at any point of a path, the picture where that path ends. It learns from a
 # diffusion model that is already trained, its teacher. The teacher takes one small step without
 # fresh noise, from $x_t$ to $x_s$. Both lie on one path, so both have the same end, and the
-# student $f_\theta$ is trained to predict the same at both (Song, algorithm 2): $$L =
-# \mathbb{E}\, \left\| f_\theta(x_t, t) - f_{\theta^-}(x_s, s) \right\|^2 .$$ $f_{\theta^-}$ is
-# a running average of the student itself. That alone could be solved by always predicting grey.
-# So at the step nearest to the picture, the target is the teacher's own answer. From there the
-# right answer spreads, step by step, to noisier levels.
+# student $f_\theta$ is trained to predict the same at both (Song, algorithm 2):
+# $$L = \mathbb{E}\, \left\| f_\theta(x_t, t) - f_{\theta^-}(x_s, s) \right\|^2 .$$
+# $f_{\theta^-}$ is a running average of the student itself. That alone could be solved by always
+# predicting grey. So at the step nearest to the picture, the target is the teacher's own answer.
+# From there the right answer spreads, step by step, to noisier levels.
 
 # %%
-student = copy.deepcopy(teacher).train()
+student = copy.deepcopy(teacher).train()  # it begins as its teacher
 memory = ddpm.Average(student, 0.95)
 optimizer = Muon(groups(student), lr=1e-3)
 denoise = sampling.denoiser(teacher, schedule, "v")
@@ -501,10 +504,11 @@ steps = sum(1 for _ in sdlab.train_for(training, 50, optimizer))
 print(f"{64 * steps:,} pictures in 50 s")
 
 # %% [markdown]
-# A student can draw in one *jump*, from pure noise to the end. It can also jump again. For
-# that, fresh noise is added to its answer $\hat x_0$, to come back to a lower level $s$, and
-# from there it jumps once more (Song, algorithm 1): $$x_s = \sqrt{\bar\alpha_s}\, \hat x_0 +
-# \sqrt{1 - \bar\alpha_s}\, z, \qquad z \sim \mathcal{N}(0, I).$$
+# A student can draw in one *jump*, from pure noise to the end. It can also jump again. For that,
+# fresh noise is added to its answer $\hat x_0$, to come back to a lower level $s$, and from
+# there it jumps once more (Song, algorithm 1):
+# $$x_s = \sqrt{\bar\alpha_s}\, \hat x_0 + \sqrt{1 - \bar\alpha_s}\, z, \qquad z \sim
+# \mathcal{N}(0, I).$$
 #
 # ### Exercise 2 (10 minutes): find the errors
 #
@@ -641,8 +645,6 @@ print(f"and take {times:.0f} times as long")
 # the block computes. This is the network in full:
 
 # %%
-from sdlab.scratch import dit
-
 Code(inspect.getsource(dit.Block) + "\n\n" + inspect.getsource(dit.DiT), language="python")
 
 # %% [markdown]
@@ -650,7 +652,7 @@ Code(inspect.getsource(dit.Block) + "\n\n" + inspect.getsource(dit.DiT), languag
 # > matching for the same time, here and now. Which one will be recognised more often?
 
 # %%
-small = DiT()
+small = dit.DiT()
 small_average = ddpm.Average(small, 0.998)
 optimizer = Muon(groups(small), lr=2e-3)
 training = relatives.train_flow_matching(small, pictures(), optimizer, small_average)
@@ -701,10 +703,10 @@ sdlab.claim(
 
 # %% [markdown]
 # Read this with care. Convolutions know from the start that neighbouring pixels belong together
-# and that a drawing may be shifted; a transformer has to learn it. On small data and in little
-# time that helps the U-Net. Peebles & Xie report the opposite for much larger networks, data
-# and times, and a toy like this cannot contradict them. If you want to know which network is
-# better *for you*, measure it at your size.
+# and that a drawing may be shifted; a transformer has to learn it. With little data and little
+# time that may decide. Peebles & Xie found that their transformers draw better than U-Nets at much
+# larger sizes and after much longer training, and a toy like ours cannot contradict them. If you
+# want to know which network is better *for you*, measure it at your size.
 #
 # ## What you learned
 #
