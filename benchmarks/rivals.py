@@ -7,9 +7,9 @@ Every training is a part, kept in `build/rivals` when it is done. A run that was
 one part and ends. The last part writes the table, the first seed's samples and two of its networks to `sdlab/assets/rivals`.
 
 What makes the race fair: every model has the same seconds on the same batches, samples from an average of its weights, and has a
-learning rate that stays for half of the time and then falls to a tenth. All draw the same number of pictures without fresh noise between
-the steps (η = 0), but for the consistency model, whose jumps need it. It begins with the diffusion model of its seed, and has the minutes
-again.
+learning rate that stays for half of the time and then falls to a tenth. All draw the same number of pictures, without fresh noise between
+the steps (η = 0); only the jumps of the consistency model need it, and one row of diffusion has it (η = 1). The consistency model begins
+with the diffusion model of its seed, and has the minutes again.
 """
 
 import copy
@@ -85,15 +85,19 @@ def samplers(name, network):
     for steps in JUMPS if name == "consistency" else STEPS:
         unit = "jump" if name == "consistency" else "step"
         yield f"{name}, {steps} {unit}{'s' * (steps > 1)}", steps, lambda count, steps=steps: draw(name, network, steps, count)
+    if name == "diffusion":  # η = 1, as notebook 10 draws
+        yield f"{name}, {STEPS[-1]} steps and noise", STEPS[-1], lambda count: draw(name, network, STEPS[-1], count, eta=1.0)
 
 
-def draw(name, network, steps, count):
+def draw(name, network, steps, count, eta=0.0):
     """Pictures (count, 3, 16, 16) by the sampler of a diffusion model or of a relative."""
     noise = torch.randn(count, 3, 16, 16)
     if name in ("flow matching", "transformer"):
         return sampling.last(relatives.follow(relatives.velocity_of(network), noise, steps))
     denoise, levels = sampling.denoiser(network, SCHEDULE, "v"), sampling.space_levels(SCHEDULE, steps)
-    return sampling.last((relatives.jump if name == "consistency" else sampling.ddim)(denoise, SCHEDULE, noise, levels))
+    if name == "consistency":
+        return sampling.last(relatives.jump(denoise, SCHEDULE, noise, levels))
+    return sampling.last(sampling.ddim(denoise, SCHEDULE, noise, levels, eta))
 
 
 def measure(sample, real, seed, count):

@@ -138,10 +138,10 @@ for (name, points), color in zip(
     (("λ = 0.001", curve), ("λ = 0.3", much_curve)), ("C0", "C2")
 ):
     axis.plot(*zip(*points), color=color, linewidth=0.8)
-    axis.text(BEFORE, np.mean([p for _, p in points[-20:]]), f" {name}", color=color)
+    axis.text(*points[-1], f" {name}", color=color, va="center")
 axis.axhline(psnr(pca(4)), color="C1", linestyle="--")
-axis.text(BEFORE, psnr(pca(4)), " PCA", color="C1", va="bottom")
-axis.set(xlabel="seconds of training", ylabel="PSNR, dB", xlim=(0, 1.18 * BEFORE))
+axis.text(0, psnr(pca(4)), " PCA", color="C1", va="bottom")
+axis.set(xlabel="seconds of training", ylabel="PSNR, dB", xlim=(0, 1.2 * points[-1][0]))
 _ = axis.set_title("the learning rate falls in the second half", loc="left")
 
 # %%

@@ -13,7 +13,7 @@ from sdlab.scratch import ddpm, drawings
 
 def check(script, title, **answer):
     """Run the check of an exercise on an answer."""
-    [cell] = [cell.source for cell in derive(SCRIPTS / f"{script}.py", solved=True).cells if f'exercise("{title}")' in cell.source]
+    [cell] = [cell.source for cell in derive(SCRIPTS / f"{script}.py", solved=True).cells if f'exercise("{title}"' in cell.source]
     torch.manual_seed(0)
     known = {"sdlab": sdlab, "torch": torch, "ddpm": ddpm, "share": share, "difference": difference}
     exec(cell, known | {"sheet": drawings.originals(), "schedule": ddpm.cosine(512)} | answer)

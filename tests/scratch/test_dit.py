@@ -10,7 +10,7 @@ from sdlab.scratch.unet import UNet
 def stirred(**sizes):
     """A network whose gates are open."""
     torch.manual_seed(0)
-    network = dit.DiT(**({"side": 8, "width": 16, "depth": 2, "heads": 2} | sizes)).double().eval()
+    network = dit.DiT(**({"side": 8, "width": 16, "depth": 2, "heads": 2} | sizes)).eval()
     with torch.no_grad():
         for p in network.parameters():
             p.add_(0.2 * torch.randn_like(p))
@@ -20,20 +20,20 @@ def stirred(**sizes):
 def test_it_begins_by_predicting_nothing_and_gives_back_the_shape():
     x = torch.randn(2, 3, 16, 16)
     assert torch.equal(dit.DiT()(x, torch.tensor([3, 500])), torch.zeros_like(x))
-    assert stirred(channels=4, side=6, patch=3)(torch.randn(2, 4, 6, 6).double(), torch.tensor([1, 2])).shape == (2, 4, 6, 6)
+    assert stirred(channels=4, side=6, patch=3)(torch.randn(2, 4, 6, 6), torch.tensor([1, 2])).shape == (2, 4, 6, 6)
 
 
 def test_every_patch_looks_at_every_other():
-    network, x = stirred(), torch.randn(1, 3, 8, 8, dtype=torch.float64)
+    network, x = stirred(), torch.randn(1, 3, 8, 8)
     other = x.clone()
     other[:, :, 7, 7] += 1  # of the last patch
     changed = (network(other, torch.tensor([5])) - network(x, torch.tensor([5]))).abs().amax(1)[0]
-    assert (changed > 1e-9).all()
+    assert (changed > 1e-6).all()
 
 
 def test_only_its_place_tells_a_token_where_it_is():
     """Without the embedding of places, patches that change places change places in the answer, and nothing else happens."""
-    network, x = stirred(), torch.randn(1, 3, 8, 8, dtype=torch.float64)
+    network, x = stirred(), torch.randn(1, 3, 8, 8)
 
     def swap(x):
         x = x.clone()
@@ -41,10 +41,10 @@ def test_only_its_place_tells_a_token_where_it_is():
         return x
 
     t = torch.tensor([5])
-    assert not torch.allclose(network(swap(x), t), swap(network(x, t)))
+    assert not torch.allclose(network(swap(x), t), swap(network(x, t)), atol=1e-2)
     with torch.no_grad():
         network.place_embedding.zero_()
-    assert torch.allclose(network(swap(x), t), swap(network(x, t)))
+    assert torch.allclose(network(swap(x), t), swap(network(x, t)), atol=1e-5)
 
 
 def test_every_place_is_another():
@@ -54,7 +54,7 @@ def test_every_place_is_another():
 
 
 def test_the_level_changes_the_answer():
-    network, x = stirred(), torch.randn(1, 3, 8, 8, dtype=torch.float64)
+    network, x = stirred(), torch.randn(1, 3, 8, 8)
     assert not torch.allclose(network(x, torch.tensor([5])), network(x, torch.tensor([400])))
 
 
