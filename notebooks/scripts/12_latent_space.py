@@ -277,10 +277,11 @@ sdlab.tiles(both, columns=12, rows=["latents", "", "", "pixels", "", ""])
 
 # %% [markdown]
 # One run with one seed is not enough to say whose pictures are better. So the same was run with
-# three seeds, autoencoder included (`python -m benchmarks.latents`, a quarter of an hour). To be
-# fair, there is a third row: the autoencoder has had its own training time, and this is what
-# pixels do with that time added to theirs. The mean of the seeds is printed, and in brackets the
-# smallest and the largest.
+# several seeds, autoencoder included. (The command is `python -m benchmarks.latents`, a quarter of
+# an hour for three seeds; the first line below says for how long it was run.) To be fair, there is
+# a third row: the autoencoder had its own training time, and the row shows what pixels do with that
+# time added to theirs. The table gives the mean over the seeds, and in brackets the smallest and
+# the largest value.
 
 # %%
 kept = read_results("12")
@@ -330,8 +331,8 @@ sdlab.claim(
 # resolves the first, and says what one pays for a picture afterwards. The autoencoder is trained
 # once and serves every diffusion model after it.
 #
-# What latents cannot do is draw what the autoencoder cannot give back. Look at the sheet: lines
-# are softer in the upper rows than in the lower ones.
+# What latents cannot do is draw what the autoencoder cannot give back. At best, their pictures are
+# as sharp as those of the row λ = 0.001 above.
 #
 # ### Exercise 1 (10 minutes): how many numbers?
 #

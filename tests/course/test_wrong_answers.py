@@ -107,7 +107,7 @@ def test_a_right_answer_passes(name, monkeypatch):
         ("factor", scaling(1 / 1.6**2), "it should be 1"),
         ("factor", scaling(1.0), "the standard deviation 1.6"),
         ("path", {"straight": lambda x0, eps, t: ((1 - t) ** 0.5 * x0 + t**0.5 * eps, eps - x0)}, "at 1.1"),
-        ("path", {"straight": lambda x0, eps, t: (t * x0 + (1 - t) * eps, x0 - eps)}, "at t = 0"),
+        ("path", {"straight": lambda x0, eps, t: (t * x0 + (1 - t) * eps, x0 - eps)}, "t = 0 the path is at the picture"),
         ("path", {"straight": lambda x0, eps, t: ((1 - t) * x0 + t * eps, x0 - eps)}, "the velocity is -3"),
         ("path", {"straight": lambda x0, eps, t: ((1 - t) * x0 + t * eps, t * (eps - x0))}, "the velocity is -3"),
         ("path", {"straight": lambda x0, eps, t: ((1 - t**2) * x0 + t**2 * eps, eps - x0)}, "at 1.1"),
