@@ -449,16 +449,10 @@ with torch.no_grad():
     back = pipe.vae.decode(small).sample.float().cpu().clamp(-1, 1)
 lost = (back - truth).abs()  # (6, 3, side, side)
 spread, stored = small.std().item(), pipe.vae.config.scaling_factor
-print(
-    f"{tuple(truth.shape[1:])} → {tuple(small.shape[1:])}: {side // small.shape[-1]} times narrower,"
-)
-print(
-    f"{truth.numel() / small.numel():.0f} times fewer numbers, {psnr(back, truth):.1f} dB"
-)
-print(
-    f"standard deviation of these latents {spread:.2f}, scaling factor {stored:.4g}",
-    end=": ",
-)
+narrower, fewer = side // small.shape[-1], truth.numel() / small.numel()
+print(f"{tuple(truth.shape[1:])} → {tuple(small.shape[1:])}: {narrower} times narrower")
+print(f"{fewer:.0f} times fewer numbers, {psnr(back, truth):.1f} dB")
+print(f"standard deviation of these latents {spread:.2f}, scaling factor {stored:.4g}")
 print(f"after scaling {spread * stored:.2f}")
 dark = 1 - 4 * lost.mean(1, keepdim=True).expand_as(lost)
 rows = ["picture", "back", "difference × 4"]

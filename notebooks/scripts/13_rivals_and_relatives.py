@@ -242,10 +242,10 @@ def beats(key, row, other, larger=True):
 
 
 for name in ("VAE", "GAN", "flow"):
-    print(
-        f"on every seed diffusion is recognised more often than the {name}:",
-        beats("recognised", diffusion, rows[name]),
-    )
+    ahead = beats("recognised", diffusion, rows[name])
+    print(f"on every seed diffusion is recognised more often than the {name}: {ahead}")
+
+# %%
 better = [
     beats("frechet", diffusion, rows["GAN"], larger=False),
     beats("recognised", diffusion, rows["GAN"]),
@@ -282,21 +282,29 @@ print(f"a picture by diffusion takes {ratio:.0f} times as long as one by the GAN
 #
 # The time that a picture takes decides what one can use a model for, so we plot both.
 
+
 # %%
-labelled = ["VAE", "GAN", "flow"]
-figure, axis = plt.subplots(figsize=(8, 4), layout="constrained")
-markers = {"diffusion": "o", "flow matching": "s", "consistency": "^", "transformer": "D"}
-for kind in [*labelled, *markers]:
+def plot(axis, kind, marker, label=None):
+    """The rows of one kind, a point for each, with bars from the smallest to the largest."""
     points = [row for name, row in rows.items() if name.split(",")[0] == kind]
     values = 100 * np.array([row["recognised"] for row in points])  # (points, seeds)
     cost = [np.mean(row["ms"]) for row in points]
     away = np.abs(np.stack([values.min(1), values.max(1)]) - values.mean(1))
-    marker, label = markers.get(kind, "*"), kind if kind in markers else None
     axis.errorbar(cost, values.mean(1), away, marker=marker, capsize=2, label=label)
     for row, x, y in zip(points, cost, values.mean(1)):
         steps = row["name"].partition(", ")[2]
-        text = kind if kind in labelled else steps.split()[0] + "+" * ("noise" in steps)
+        text = steps.split()[0] + "+" * ("noise" in steps) if steps else kind
         axis.annotate(text, (x, y), (5, 5), textcoords="offset points")
+
+
+# %%
+figure, axis = plt.subplots(figsize=(8, 4), layout="constrained")
+for kind in ("VAE", "GAN", "flow"):
+    plot(axis, kind, "*")
+for kind, marker in zip(
+    ("diffusion", "flow matching", "consistency", "transformer"), "os^D"
+):
+    plot(axis, kind, marker, label=kind)
 axis.set(xscale="log", xlabel="milliseconds per picture", ylabel="recognised, %")
 axis.legend(
     title="numbers: steps or jumps,\n+: and noise",
@@ -438,7 +446,7 @@ for name, values in bends.items():
     print(f"{name:38s}{mean(values)} times as long as the straight line")
 own_bend, diffusion_bend, flow_bend = bends.values()
 gain = difference(diffusion_bend, flow_bend)
-print(f"in the same coordinates, diffusion's are longer by {gain}")
+print(f"in the same coordinates, diffusion minus flow matching: {gain}")
 sdlab.claim(
     "Flow matching draws along straighter paths than diffusion",
     bool(gain.low > 0.01) or (None if gain.low > 0 else False),
@@ -477,7 +485,7 @@ print(f"from different noises in {mixed}")
 in_four = difference(
     *(judge.recognise(few[n, 4]) < 60 for n in ("flow matching", "diffusion"))
 )
-print(f"with four steps, flow matching is recognised more often by {in_four}")
+print(f"recognised with four steps, flow matching minus diffusion: {in_four}")
 
 # %% [markdown]
 # In two steps, both draw mixtures. The line about four steps says which is ahead there, and
@@ -558,28 +566,28 @@ hints = [
     "when the network is told level 383, how much noise has x, and how much should it have?",
     "add the noise before the guess, at the level of this guess, but not before the first one",
 ]
+
+# %%
 with sdlab.exercise("Jumps", hints):
     seen = []
 
     def half(x, t):  # a student whose every path ends at 0.5
-        seen.append((x.clone(), t))
+        seen.append((x, int(t[0])))
         return torch.full_like(x, 0.5)
 
     end = jumps(half, torch.randn(20_000, 1), [511, 300, 100])
-    told = [int(t[0]) for _, t in seen]
-    assert told == [511, 300, 100], (
-        f"the network should see levels 511, 300, 100, not {told}"
-    )
+    told = [level for _, level in seen]
+    assert told == [511, 300, 100], f"the levels should be 511, 300, 100, not {told}"
     assert torch.allclose(end, torch.tensor(0.5)), (
-        "the student says 0.5 everywhere, and the result should be just that, without noise"
+        "the student says 0.5 everywhere, and that should be the result, without noise"
     )
-    for (x, _), level in zip(seen[1:], told[1:]):
-        wanted = schedule.abar[level].item()
-        assert abs(x.var() - (1 - wanted)) < 0.03, (
-            f"at level {level} the noise's variance should be {1 - wanted:.2f}, not {x.var():.2f}"
+    for x, level in seen[1:]:
+        size, noisy = schedule.abar[level].item() ** 0.5, 1 - schedule.abar[level].item()
+        assert abs(x.var() - noisy) < 0.03, (
+            f"at level {level} the noise's variance should be {noisy:.2f}, not {x.var():.2f}"
         )
-        assert abs(x.mean() - 0.5 * wanted**0.5) < 0.03, (
-            f"at level {level} the picture should have shrunk to {0.5 * wanted**0.5:.2f}"
+        assert abs(x.mean() - 0.5 * size) < 0.03, (
+            f"at level {level} the picture should have shrunk from 0.50 to {0.5 * size:.2f}"
         )
 
 # %% [markdown]

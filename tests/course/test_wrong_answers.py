@@ -15,7 +15,7 @@ def check(script, title, **answer):
     """Run the check of an exercise on an answer."""
     [cell] = [cell.source for cell in derive(SCRIPTS / f"{script}.py", solved=True).cells if f'exercise("{title}"' in cell.source]
     torch.manual_seed(0)
-    known = {"sdlab": sdlab, "torch": torch, "ddpm": ddpm, "share": share, "difference": difference}
+    known = {"sdlab": sdlab, "torch": torch, "ddpm": ddpm, "share": share, "difference": difference, "hints": []}
     exec(cell, known | {"sheet": drawings.originals(), "schedule": ddpm.cosine(512)} | answer)
 
 
@@ -101,7 +101,7 @@ def test_a_right_answer_passes(name, monkeypatch):
         ("numbers", {"enough": 9}, "the smallest number is wanted"),
         ("numbers", {"enough": 7.5}, "a whole number"),
         ("numbers", {"enough": 48}, "the smallest number is wanted"),
-        ("factor", scaling(1.6), "the standard deviation 2.56"),
+        ("factor", scaling(1.6), "the standard deviation 2.5"),
         ("factor", scaling(1 / 1.6, back=lambda z, factor: z * factor), "turns [-1.0, 0.0, 2.0] into [-9.0, 0.0, 18.0]"),
         ("factor", scaling(1.6, there=lambda z, f: z / f, back=lambda z, f: z * f), "are multiplied"),
         ("factor", scaling(1 / 1.6**2), "it should be 1"),
