@@ -10,7 +10,7 @@ from sdlab.scratch.unet import UNet
 def stirred(**sizes):
     """A network whose gates are open."""
     torch.manual_seed(0)
-    network = dit.DiT(**({"side": 8, "width": 16, "depth": 2, "heads": 2} | sizes)).eval()
+    network = dit.DiT(**({"side": 8, "patch": 2, "width": 16, "depth": 2, "heads": 2} | sizes)).eval()
     with torch.no_grad():
         for p in network.parameters():
             p.add_(0.2 * torch.randn_like(p))
@@ -65,7 +65,7 @@ def test_it_is_as_large_as_the_unet_it_is_compared_with():
 
 def test_it_learns_by_flow_matching():
     torch.manual_seed(0)
-    network = dit.DiT(side=8, width=32, depth=2, heads=2)
+    network = dit.DiT(side=8, patch=2, width=32, depth=2, heads=2)
     picture = torch.linspace(-1, 1, 8).expand(64, 3, 8, 8)
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
     losses = [one.mean().item() for one, _ in relatives.train_flow_matching(network, iter([picture] * 120), optimizer)]
@@ -73,7 +73,7 @@ def test_it_learns_by_flow_matching():
 
 
 @pytest.mark.parametrize(("call", "said"), [
-    (lambda: dit.DiT(side=9), "side is 9 and patch 2"),
+    (lambda: dit.DiT(side=9, patch=2), "side is 9 and patch 2"),
     (lambda: dit.DiT()(torch.zeros(1, 3, 8, 8), torch.tensor([1])), "the grid is 8×8: this network was made for 16×16"),
 ])  # fmt: skip
 def test_sizes_that_do_not_fit_are_refused(call, said):
