@@ -15,6 +15,7 @@ with the diffusion model of its seed, and has the minutes again.
 import copy
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -34,9 +35,10 @@ BATCH, SHOWN = 64, 16  # pictures in a batch, and kept of each sampler
 STEPS, JUMPS = (1, 4, 8, 50), (1, 4)
 SCHEDULE = ddpm.cosine(512)
 NETWORKS = {
-    "VAE": rivals.VAE, "GAN": rivals.GAN, "flow": rivals.Flow, "diffusion": UNet, "flow matching": UNet, "transformer": DiT,
+    "VAE": rivals.VAE, "GAN": rivals.GAN, "flow": rivals.Flow, "diffusion": UNet, "flow matching": UNet, "transformer": partial(DiT, patch=4),
     "consistency": UNet,
 }  # fmt: skip
+RATE, RATES = 2e-3, {"consistency": 1e-3, "transformer": 1e-2}  # of learning; the transformer needs a larger one, as short trials showed
 SHIPPED = ("diffusion", "flow matching")  # what the notebook goes on with
 TRUE = "true pictures"
 
@@ -61,7 +63,7 @@ def train(name, seed, seconds, teacher=None):
         optimizers = [torch.optim.Adam(part.parameters(), 1e-3, betas=(0.0, 0.99)) for part in (model.generator, model.discriminator)]
         steps = rivals.train_gan(model, pictures, *optimizers, average)
     else:
-        optimizers = [Muon(groups(model), lr=1e-3 if teacher else 2e-3)]
+        optimizers = [Muon(groups(model), lr=RATES.get(name, RATE))]
         steps = _steps(name, model, pictures, optimizers[0], average, teacher)
     return average.model, BATCH * sum(1 for _ in train_for(steps, seconds, *optimizers))
 

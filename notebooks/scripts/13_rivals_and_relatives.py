@@ -667,13 +667,16 @@ print(f"and take {np.mean(fifty['ms']) / np.mean(jumped['ms']):.0f} times as lon
 Code(inspect.getsource(dit.Block) + "\n\n" + inspect.getsource(dit.DiT), language="python")
 
 # %% [markdown]
+# For pictures as small as ours, patches of 4×4 pixels did better in short trials, and a learning
+# rate five times that of the U-Net, so we take those.
+#
 # > **Predict.** A small DiT and our U-Net have about as many parameters. Both train by flow
 # > matching for the same time, here and now. Which one will be recognised more often?
 
 # %%
-small = dit.DiT()
+small = dit.DiT(patch=4)
 small_average = ddpm.Average(small, 0.998)
-optimizer = Muon(groups(small), lr=2e-3)
+optimizer = Muon(groups(small), lr=1e-2)
 training = relatives.train_flow_matching(small, pictures(), optimizer, small_average)
 steps = sum(1 for _ in sdlab.train_for(training, SECONDS, optimizer))
 sizes = [sum(p.numel() for p in net.parameters()) / 1e6 for net in (straight_unet, small)]
