@@ -38,7 +38,7 @@ NETWORKS = {
     "VAE": rivals.VAE, "GAN": rivals.GAN, "flow": rivals.Flow, "diffusion": UNet, "flow matching": UNet, "transformer": partial(DiT, patch=4),
     "consistency": UNet,
 }  # fmt: skip
-RATE, RATES = 2e-3, {"consistency": 1e-3, "transformer": 1e-2}  # of learning; the transformer needs a larger one, as short trials showed
+RATE, RATES = 2e-3, {"consistency": 1e-3, "transformer": 1e-2}  # of learning; in short trials the transformer did best with the larger
 SHIPPED = ("diffusion", "flow matching")  # what the notebook goes on with
 TRUE = "true pictures"
 
