@@ -35,8 +35,8 @@ BATCH, SHOWN = 64, 16  # pictures in a batch, and kept of each sampler
 STEPS, JUMPS = (1, 4, 8, 50), (1, 4)
 SCHEDULE = ddpm.cosine(512)
 NETWORKS = {
-    "VAE": rivals.VAE, "GAN": rivals.GAN, "flow": rivals.Flow, "diffusion": UNet, "flow matching": UNet, "transformer": partial(DiT, patch=4),
-    "consistency": UNet,
+    "VAE": rivals.VAE, "GAN": rivals.GAN, "flow": rivals.Flow, "diffusion": UNet, "flow matching": UNet,
+    "transformer": partial(DiT, patch=4), "consistency": UNet,
 }  # fmt: skip
 RATE, RATES = 2e-3, {"consistency": 1e-3, "transformer": 1e-2}  # of learning; in short trials the transformer did best with the larger
 SHIPPED = ("diffusion", "flow matching")  # what the notebook goes on with
