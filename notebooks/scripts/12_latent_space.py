@@ -336,7 +336,7 @@ sdlab.claim(
 #
 # ### Exercise 1 (10 minutes): how many numbers?
 #
-# The learned autoencoder has four numbers per patch, like our PCA, and does much better. How
+# The learned autoencoder has four numbers per patch, like our PCA, and does better. How
 # many numbers would PCA need to be as good? Find it out by experiment. `enough` is the
 # *smallest* number of numbers per patch with which PCA reaches the PSNR of `little`.
 
@@ -491,7 +491,7 @@ for name, these in ("drawings", slice(0, 5)), ("the word", slice(5, 6)):
 # ## What you learned
 #
 # - An autoencoder makes a picture small and gives most of it back. With as many numbers, a
-#   learned one is much better than PCA.
+#   learned one is better than PCA.
 # - A large weight of the KL term costs sharpness and does not make the decoder draw.
 # - In latents a DDPM sees more pictures in the same time, and each picture costs less to draw.
 #   Whose pictures are better is a question for several seeds, with the autoencoder's own time
