@@ -211,12 +211,12 @@ def spread(row, key, form="{:.0f}"):
 
 def print_rows(*kinds):
     """The rows of some kinds of models."""
-    print(f"{'':28s}{'recognised':17s}{'found':12s}{'Fréchet':20s}ms per picture")
+    print(f"{'':31s}{'recognised':17s}{'found':12s}{'Fréchet':20s}ms per picture")
     for name, row in rows.items():
         if name.split(",")[0] in kinds:
             cost = f"{np.mean(row['ms']):.1f}" if "ms" in row else "—"
             print(
-                f"{name:28s}{spread(row, 'recognised', '{:.0%}'):17s}"
+                f"{name:31s}{spread(row, 'recognised', '{:.0%}'):17s}"
                 f"{spread(row, 'found'):12s}{spread(row, 'frechet'):20s}{cost}"
             )
 
@@ -421,7 +421,8 @@ for axis, title, path in zip(axes, titles, (lines, torch.stack(flat), torch.stac
 # towards the middle of the data, and turn to one point later. At the right are *the same paths*.
 # With a perfect network, diffusion and flow matching draw along one and the same path. What
 # differs is a factor by which $x$ is scaled, and the clock (compare Karras et al. 2022, section
-# 2). An arc at the right may be a straight line in the middle.
+# 2). So how bent a path looks depends on the
+# coordinates in which it is drawn.
 #
 # Are the paths of our two networks the same? We divide the length of each path by the distance
 # between its ends: 1 would be straight.
