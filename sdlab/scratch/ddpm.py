@@ -2,7 +2,7 @@
 
 Names are the papers': `x0` clean data, `xt` noisy data, `eps` noise, `abar` the running product of `1 - beta`. Time `t` counts from 0 to
 T - 1, as in code everywhere; the papers' t is one more. Equation numbers are Ho et al. 2020 (arXiv:2006.11239) unless said otherwise.
-Left out: learned variances, and the continuous-time view, which `sdlab.scratch.sampling` takes.
+Left out: learned variances, and the continuous-time view.
 """
 
 import copy
@@ -40,15 +40,6 @@ class Schedule:
     def snr(self):
         """(T,): the signal-to-noise ratio abar / (1 - abar)."""
         return self.abar / (1 - self.abar)
-
-    @cached_property
-    def sigmas(self):
-        """(T,): the noise's deviation where the data keeps deviation 1, sqrt((1 - abar) / abar)."""
-        return self.snr.rsqrt()
-
-    def to(self, *place):
-        """The schedule on another device or in another dtype."""
-        return Schedule(self.betas.to(*place))
 
 
 def linear(steps=1000, first=1e-4, last=0.02):

@@ -4,6 +4,8 @@ consistency distillation, which learns from a trained diffusion model where each
 Tensors are as in `sdlab.scratch.ddpm`: data `x0` (B, …) in −1…1. The time of flow matching runs from 0, data, to 1, noise.
 """
 
+import json
+
 import torch
 from safetensors.torch import load_file
 
@@ -24,6 +26,20 @@ def load_trained(name):
     network = UNet()
     network.load_state_dict({key: value.float() for key, value in load_file(SHIPPED / f"{name}.safetensors").items()})
     return network.to(memory_format=torch.channels_last).eval()
+
+
+def load_race():
+    """What `python -m benchmarks.rivals` measured: its minutes, its seeds, and a table with a row for each way of drawing.
+
+    A row has its name, the parameters, the evaluations of the network per picture, and lists with one number for each seed: pictures seen
+    in training, the share recognised, drawings found, Fréchet distance, milliseconds per picture. That of true pictures has less.
+    """
+    return json.loads((SHIPPED / "table.json").read_text(encoding="utf-8"))
+
+
+def load_samples():
+    """The first pictures that the first seed's networks drew in that race: for each row's name (16, 3, 16, 16) in −1…1."""
+    return {name: pictures / 127.5 - 1 for name, pictures in load_file(SHIPPED / "samples.safetensors").items()}
 
 
 def train_flow_matching(model, batches, optimizer, average=None):
@@ -57,7 +73,7 @@ def follow(velocity, x, steps):
     Args:
         velocity: `(x, t) → dx/dt`, with t a number in 0…1.
         x: noise, (B, …).
-        steps: how many looks at the field.
+        steps: how many evaluations of the field.
     """
     for i in range(steps):
         x = x - velocity(x, 1 - i / steps) / steps
@@ -74,25 +90,43 @@ def velocity_of(model):
     return velocity
 
 
+def as_flow(schedule, x, level):
+    """Where x_t (B, …) of a diffusion lies in the coordinates of flow matching, in which the shares of data and noise add up to 1.
+
+    There x_t = sqrt(abar) x_0 + sqrt(1 - abar) eps is at the time t = sqrt(1 - abar) / (sqrt(abar) + sqrt(1 - abar)) of the straight path
+    from x_0 to eps. Paths can be compared only in the same coordinates.
+
+    Args:
+        schedule: a `ddpm.Schedule`.
+        x: noisy data.
+        level: a whole number, or None for clean data, which stays as it is.
+    """
+    if level is None:
+        return x
+    abar = schedule.abar[level].item()
+    return x / (abar**0.5 + (1 - abar) ** 0.5)
+
+
 def bend(path):
-    """How much longer a path is than the straight line between its ends: 1 is straight. `path` is a list of (B, …)."""
+    """How long each path is, in lengths of the straight line between its ends: 1 is straight. `path` is a list of (B, …); gives (B,)."""
     path = torch.stack(list(path)).flatten(2)  # (steps, B, D)
     lengths = path.diff(dim=0).norm(dim=2).sum(0)
-    return (lengths / (path[-1] - path[0]).norm(dim=1)).mean().item()
+    return lengths / (path[-1] - path[0]).norm(dim=1)
 
 
 def distil(student, average, teacher, schedule, levels, batches, optimizer, kind="v"):
-    """Consistency distillation (Song et al. 2023, arXiv:2303.01469, algorithm 2): neighbours on one path of the teacher must name one end.
+    """Consistency distillation (Song et al. 2023, arXiv:2303.01469, algorithm 2): at neighbours on one path of the teacher, the student
+    must predict the same end.
 
-    From a noisy picture the teacher takes one DDIM step. The student, one step behind, is asked to say what its own average says there;
-    at the last level the teacher itself answers.
+    From a noisy picture the teacher takes one DDIM step without fresh noise. What the student's own average predicts after that step is
+    what the student has to predict before it. After the last level's step nothing is left to predict, and the teacher's answer is taken.
 
     Args:
         student: begins as a copy of the teacher's network; predicts a target of `kind`.
         average: a `ddpm.Average` of the student with a short memory, such as decay 0.95.
         teacher: a denoiser, `(xt, t) → x0`, of `sdlab.scratch.sampling.denoiser`.
         schedule: of both.
-        levels: falling whole numbers, the path's stations.
+        levels: falling whole numbers, where the path is cut into steps.
         batches: yields x0.
         optimizer: over the student's parameters.
         kind: what the student predicts, see `ddpm.target`.
@@ -100,10 +134,10 @@ def distil(student, average, teacher, schedule, levels, batches, optimizer, kind
     Yields:
         Losses (B,) and levels (B,) of the batch.
     """
-    stations = torch.tensor([*levels, 0])
+    ends = torch.tensor([*levels, 0])  # of the steps
     for x0 in batches:
         place = torch.randint(len(levels), x0.shape[:1])  # which step of the path
-        t, after = stations[place].to(x0.device), stations[place + 1].to(x0.device)
+        t, after = ends[place].to(x0.device), ends[place + 1].to(x0.device)
         xt = ddpm.q_sample(schedule, x0, t, torch.randn_like(x0))
         with torch.no_grad():
             end = teacher(xt, t)

@@ -1,6 +1,7 @@
 """Three older ways to draw: a variational autoencoder, a generative adversarial network, a normalizing flow; each written to be read.
 
-All learn pictures (B, 3, 16, 16) in −1…1, draw with one look at their network, and train as a generator that yields after every step.
+All learn pictures (B, 3, 16, 16) in −1…1, draw with one evaluation of their network, and train as a Python generator that yields after
+every step. `average` is a `ddpm.Average` of the model to keep up to date, or None.
 """
 
 import math
@@ -50,8 +51,8 @@ class VAE(nn.Module):
         return self.decoder(draw_noise(self, count, LATENTS))
 
 
-def train_vae(model, batches, optimizer, kl=0.02):
-    """Yield the squared error after every step; `kl` weighs the divergence beside it."""
+def train_vae(model, batches, optimizer, average=None, kl=0.02):
+    """Yield the mean squared error after every step; `kl` weighs the divergence beside it."""
     for x in batches:
         mean, log_variance = model.encoder(x).chunk(2, 1)
         z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
@@ -59,6 +60,8 @@ def train_vae(model, batches, optimizer, kl=0.02):
         optimizer.zero_grad()
         (error + kl * divergence(mean, log_variance).mean()).backward()
         optimizer.step()
+        if average:
+            average.update(model)
         yield error.item()
 
 
@@ -75,8 +78,12 @@ class GAN(nn.Module):
         return self.generator(draw_noise(self, count, LATENTS))
 
 
-def train_gan(model, batches, generator_optimizer, discriminator_optimizer, gamma=1.0):
-    """Yield both losses after every step: non-saturating, with a penalty on slopes at true pictures (Mescheder et al. 2018)."""
+def train_gan(model, batches, generator_optimizer, discriminator_optimizer, average=None, gamma=1.0):
+    """Yield both losses, the generator's and the discriminator's, after every step.
+
+    The generator's loss is the non-saturating one (Goodfellow et al. 2014, section 3). The discriminator's has, beside its own, `gamma` / 2
+    times the squared slope of its score at true pictures (R1; Mescheder et al. 2018, eq. 9).
+    """
     for x in batches:
         x = x.detach().requires_grad_()
         forged = model.generator(draw_noise(model, len(x), LATENTS))
@@ -91,6 +98,8 @@ def train_gan(model, batches, generator_optimizer, discriminator_optimizer, gamm
         generator_optimizer.zero_grad()
         fooled.backward()
         generator_optimizer.step()
+        if average:
+            average.update(model)
         yield fooled.item(), loss.item()
 
 
@@ -114,7 +123,7 @@ class Coupling(nn.Module):
         return 2 * torch.tanh(log_scale) * (1 - self.stays), shift * (1 - self.stays)
 
     def forward(self, x):
-        """X → z and the log of the volume's change, (B,)."""
+        """X → z, and the logarithm of how much the volume changes, (B,)."""
         log_scale, shift = self._scale_and_shift(x * self.stays)
         return x * log_scale.exp() + shift, log_scale.flatten(1).sum(1)
 
@@ -125,7 +134,7 @@ class Coupling(nn.Module):
 
 
 class Flow(nn.Module):
-    """An invertible network from pictures to noise, trained by likelihood: Real NVP without its change of scales."""
+    """An invertible network from pictures to noise, trained by likelihood: Real NVP at a single scale (Dinh et al. 2017)."""
 
     def __init__(self, couplings=8):
         super().__init__()
@@ -148,12 +157,14 @@ class Flow(nn.Module):
         return x
 
 
-def train_flow(model, batches, optimizer, noise=0.05):
-    """Yield the negative log-likelihood a number after every step; a little noise keeps flat areas from being infinitely likely."""
+def train_flow(model, batches, optimizer, average=None, noise=0.05):
+    """Yield the negative log-likelihood per number after every step; a little noise keeps flat areas from being infinitely likely."""
     for x in batches:
         loss = -model.log_likelihood(x + noise * torch.randn_like(x)).mean() / x[0].numel()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
+        if average:
+            average.update(model)
         yield loss.item()

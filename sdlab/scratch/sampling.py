@@ -1,11 +1,10 @@
 """Samplers, each a function that yields the sample after every step: the caller shows it, or stops.
 
-A denoiser answers "what is the clean data?". In the first half, `denoise(xt, t)` takes a level of a `ddpm.Schedule`, and the data
-shrinks as noise is added. In the second half, `denoise(x, sigma)` takes the noise's deviation, and the data keeps its size; there a
-step is a step of an ODE. `to_sigmas` leads from one to the other.
+A denoiser answers "what is the clean data?": `denoise(xt, t)` takes noisy data (B, …) and their levels (B,) in a `ddpm.Schedule`, and
+gives x0. Left out: samplers that take steps of an ODE in sigma, the standard deviation of the noise where the data keep their size
+(Karras et al. 2022); diffusers has them, and notebook 03 compares them.
 """
 
-import math
 from collections import deque
 from itertools import pairwise
 
@@ -105,83 +104,19 @@ def ddim(denoise, schedule, x, levels, eta=0.0, generator=None):
         yield x
 
 
-def ddim_inverse(denoise, schedule, x, levels):
-    """DDIM run backwards: nearly clean data → the noise that DDIM draws it from (Song et al. 2021, section 4.3).
-
-    Args:
-        denoise: `(xt, t) → x0`.
-        schedule: a `ddpm.Schedule`.
-        x: data at the first of `levels`, (B, …).
-        levels: rising whole numbers; the closer together, the more exactly `ddim` returns.
-    """
-    for level, after in pairwise(levels):
-        t = torch.full(x.shape[:1], level, device=x.device)
-        x0 = denoise(x, t)
-        eps = ddpm.as_eps(schedule, x0, x, t)
-        x = ddpm.q_sample(schedule, x0, torch.full_like(t, after), eps)
-        yield x
-
-
-def to_sigmas(denoise, schedule):
-    """A denoiser over sigmas from one over levels: `(xt, t) → x0` becomes `(x, sigma) → x0`, at the level nearest to sigma."""
-    log_sigmas = schedule.sigmas.log()
-
-    def over_sigmas(x, sigma):
-        level = (log_sigmas - math.log(float(sigma))).abs().argmin()  # on the CPU, in float64, wherever sigma is
-        t = torch.full(x.shape[:1], int(level), device=x.device)
-        return denoise(x / (1 + sigma**2) ** 0.5, t)
-
-    return over_sigmas
-
-
-def euler(denoise, x, sigmas):
-    """Euler steps on the probability-flow ODE (Karras et al. 2022, algorithm 2 without churn); `sigmas` fall to 0."""
-    for sigma, after in pairwise(sigmas):
-        slope = (x - denoise(x, sigma)) / sigma  # (B, …)
-        x = x + slope * (after - sigma)
-        yield x
-
-
-def heun(denoise, x, sigmas):
-    """Heun steps: the mean of the slopes at both ends, for two looks a step (Karras et al. 2022, algorithm 1)."""
-    for sigma, after in pairwise(sigmas):
-        slope = (x - denoise(x, sigma)) / sigma
-        ahead = x + slope * (after - sigma)
-        if after > 0:  # at the last step there is no slope at the end
-            slope = (slope + (ahead - denoise(ahead, after)) / after) / 2
-            ahead = x + slope * (after - sigma)
-        x = ahead
-        yield x
-
-
-def dpmpp_2m(denoise, x, sigmas):
-    """DPM-Solver++ (2M): one look a step, and the last one remembered (Lu et al. 2022, arXiv:2211.01095, algorithm 2)."""
-    before = h_before = None
-    for sigma, after in pairwise(sigmas):
-        x0 = denoise(x, sigma)
-        if after == 0:
-            x = x0
-        else:
-            h = (sigma / after).log()  # the step in log signal-to-noise
-            r = None if before is None else h_before / h
-            direction = x0 if before is None else x0 + (x0 - before) / (2 * r)
-            x = (after / sigma) * x - torch.expm1(-h) * direction
-            before, h_before = x0, h
-        yield x
-
-
 def guide(with_condition, without, scale, rescale=0.0):
     """Classifier-free guidance of a denoiser (Ho & Salimans 2022, eq. 6): 0 is without the condition, 1 with it, more is past it.
 
     Args:
-        with_condition: a denoiser, `(x, noise level) → x0`.
+        with_condition: a denoiser, `(xt, t) → x0`.
         without: the same without the condition, or with a negative one.
         scale: the guidance scale.
-        rescale: how far the guess is brought back to the deviation it has with the condition, 0…1 (Lin et al. 2024, eq. 15 and 16).
+        rescale: how far the guess is brought back to the standard deviation it has with the condition, 0…1 (Lin et al. 2024, eq. 15
+            and 16).
     """
 
-    def denoise(x, noise_level):
-        plain, told = without(x, noise_level), with_condition(x, noise_level)
+    def denoise(x, t):
+        plain, told = without(x, t), with_condition(x, t)
         guess = plain + scale * (told - plain)
         if rescale:
             inner = tuple(range(1, x.ndim))

@@ -87,17 +87,19 @@ def _shorten(seconds):
 
 
 @check_call("sdlab.train_for(training, seconds, optimizer)")
-def train_for(training, seconds, optimizer):
+def train_for(training, seconds, optimizer, *others):
     """Run a training generator for `seconds` of the device's work; what the caller does between the steps is not counted.
 
-    The learning rate falls to a tenth over the second half of the time. `SDLAB_REHEARSAL=5` in the environment cuts every training
+    The learning rate falls to a tenth over the second half of the time, that of `others` too, where a training has more than one
+    optimizer, such as that of a generative adversarial network. `SDLAB_REHEARSAL=5` in the environment cuts every training
     to five seconds: enough to see that a notebook runs, not to learn anything.
 
     Yields:
         The seconds spent so far, and what `training` yields.
     """
-    _check(training, seconds, optimizer)
-    return _train_for(training, _shorten(seconds), optimizer)
+    for each in (optimizer, *others):
+        _check(training, seconds, each)
+    return _train_for(training, _shorten(seconds), [optimizer, *others])
 
 
 def _check(training, seconds, optimizer):
@@ -112,14 +114,14 @@ def _check(training, seconds, optimizer):
         raise TypeError(f"optimizer is {brief(optimizer)}: give the one that the training uses, such as Muon(groups(network), lr=2e-3)")
 
 
-def _train_for(training, seconds, optimizer):
-    rates = [group["lr"] for group in optimizer.param_groups]
-    device = optimizer.param_groups[0]["params"][0].device
+def _train_for(training, seconds, optimizers):
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    rates, device = [group["lr"] for group in groups], groups[0]["params"][0].device
     spent, start = 0.0, time.perf_counter()
     for step in training:
         synchronize(device)  # a GPU is given work faster than it does it
         spent += time.perf_counter() - start
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate * min(1, 1 - 1.8 * (min(spent / seconds, 1) - 0.5))
         yield spent, step
         if spent >= seconds:

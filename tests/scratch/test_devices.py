@@ -76,12 +76,10 @@ def test_every_sampler_draws(x0, network):
     levels = sampling.space_levels(schedule, 4)
     ways = (
         sampling.ancestral(denoise, schedule, x0), sampling.ddim(denoise, schedule, x0, levels, eta=1.0),
-        sampling.ddim_inverse(denoise, schedule, x0, levels[::-1]), relatives.jump(denoise, schedule, x0, levels),
+        relatives.jump(denoise, schedule, x0, levels),
         relatives.follow(relatives.velocity_of(network), x0, 3),
     )  # fmt: skip
-    over_sigmas, sigmas = sampling.to_sigmas(denoise, schedule), [*schedule.sigmas.flip(0), torch.tensor(0.0)]
-    more = (sample(over_sigmas, x0, sigmas) for sample in (sampling.euler, sampling.heun, sampling.dpmpp_2m))
-    for way in (*ways, *more):
+    for way in ways:
         assert all(x.device == META and x.dtype == torch.float32 for x in way)
 
 

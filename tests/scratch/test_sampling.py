@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler
+from diffusers import DDIMScheduler, DDPMScheduler
 
 from sdlab.scratch import ddpm, sampling
 from sdlab.scratch.sampling import last
@@ -17,16 +17,6 @@ def ideal(schedule, data=DATA):
     return sampling.ideal_denoiser(data, schedule)
 
 
-def ideal_over_sigmas(data=DATA):
-    """The same for data that keeps its size: (x, sigma) → x0."""
-
-    def denoise(x, sigma):
-        distance = ((x[:, None] - data.to(x)) ** 2).sum(-1)
-        return torch.softmax(-distance / (2 * sigma**2), 1) @ data.to(x)
-
-    return denoise
-
-
 def start(count=64, seed=0):
     return torch.randn(count, 2, dtype=F64, generator=torch.Generator().manual_seed(seed))
 
@@ -35,20 +25,12 @@ def nearest(x):
     return torch.cdist(x, DATA).min(1)
 
 
-def karras(steps, largest=40.0, smallest=0.005, rho=7.0):
-    ramp = torch.linspace(largest ** (1 / rho), smallest ** (1 / rho), steps, dtype=F64) ** rho
-    return torch.cat([ramp, torch.zeros(1, dtype=F64)])
-
-
 ALL = {
     "ancestral": lambda s, x: sampling.ancestral(ideal(s), s, x, generator=torch.Generator().manual_seed(1)),
     "ddim": lambda s, x: sampling.ddim(ideal(s), s, x, sampling.space_levels(s, 50)),
     "ddim with noise": lambda s, x: sampling.ddim(
         ideal(s), s, x, sampling.space_levels(s, 50), eta=1.0, generator=torch.Generator().manual_seed(1)
     ),
-    "euler": lambda s, x: sampling.euler(ideal_over_sigmas(), x * 40, karras(60)),
-    "heun": lambda s, x: sampling.heun(ideal_over_sigmas(), x * 40, karras(30)),
-    "dpm++ 2m": lambda s, x: sampling.dpmpp_2m(ideal_over_sigmas(), x * 40, karras(30)),
 }
 
 
@@ -93,77 +75,23 @@ def test_ddim_is_diffusers_ddim(eta):
         assert torch.allclose(next(ours), theirs, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [
-        (sampling.euler, EulerDiscreteScheduler(**SD)),
-        (sampling.heun, HeunDiscreteScheduler(**SD)),
-        (sampling.dpmpp_2m, DPMSolverMultistepScheduler(**SD, use_karras_sigmas=True, final_sigmas_type="zero", lower_order_final=False)),
-    ],
-    ids=["euler", "heun", "dpm++ 2m"],
-)
-def test_ode_samplers_are_those_of_diffusers(ours, theirs):
-    theirs.set_timesteps(12)
-    sigmas = theirs.sigmas.double()
-    variance_preserving = isinstance(theirs, DPMSolverMultistepScheduler)
-    denoise = ideal_over_sigmas()
-    distinct = [sigmas[0], *(s for before, s in pairwise(sigmas) if s != before)]
-    x = start() * sigmas[0]
-    expected = last(ours(denoise, x, distinct))
-    scale = (1 + sigmas[0] ** 2).sqrt() if variance_preserving else 1.0
-    found, theirs.timesteps = x / scale, theirs.timesteps
-    for i, t in enumerate(theirs.timesteps):
-        sigma = sigmas[i]
-        shrink = (1 + sigma**2).sqrt() if variance_preserving else 1.0
-        if not variance_preserving:
-            theirs.scale_model_input(found, t)
-        noisy = found * shrink
-        eps = (noisy - denoise(noisy, sigma)) / sigma
-        found = theirs.step(eps, t, found).prev_sample.double()
-    assert torch.allclose(found, expected, atol=2e-4 if variance_preserving else 1e-5)
-
-
-def test_ddim_without_noise_is_deterministic_and_its_inversion_returns():
-    schedule = ddpm.linear(1000)
-    x0 = DATA.repeat(6, 1) + 0.05 * start(30)
-    broad = ideal(schedule, x0)
-    rising = list(range(20, 1000, 1))
-    near = ddpm.q_sample(schedule, x0, torch.full((30,), 20), start(30, seed=5))
-    noise = last(sampling.ddim_inverse(broad, schedule, near, rising))
-    levels = rising[::-1]
-    once = last(x for x, level in zip(sampling.ddim(broad, schedule, noise, levels), levels[1:], strict=False))
-    twice = last(x for x, level in zip(sampling.ddim(broad, schedule, noise, levels), levels[1:], strict=False))
-    assert torch.equal(once, twice)
-    assert (once - near).norm() / near.norm() < 0.03
-    assert noise.std() == pytest.approx(1.0, abs=0.25)
-
-
 def test_noise_left_out_of_ddpm_costs_diversity():
     schedule, x = ddpm.linear(), start(400)
     narrow = DATA * 0.15  # neighbours merge for a sampler that goes to the mean
     with_noise = last(sampling.ancestral(ideal(schedule, narrow), schedule, x, generator=torch.Generator().manual_seed(1)))
     without = last(sampling.ancestral(ideal(schedule, narrow), schedule, x, noise=False))
-    spread = [len(torch.cdist(found, narrow).argmin(1).unique()) for found in (with_noise, without)]
-    assert spread[0] == len(DATA)
-    assert spread[1] <= spread[0]
-    assert without.std() < with_noise.std()
+    found = [len(torch.cdist(x, narrow).argmin(1).unique()) for x in (with_noise, without)]
+    assert found[0] == len(DATA)
+    assert found[1] == 1
+    assert without.std(0).max() < 1e-3 < with_noise.std(0).min()
 
 
 def test_guidance_zero_is_unconditional_one_conditional_two_past_it():
-    a, b, x = ideal_over_sigmas(DATA[:2]), ideal_over_sigmas(DATA), start()
-    sigma = torch.tensor(2.0, dtype=F64)
-    assert torch.allclose(sampling.guide(a, b, 0.0)(x, sigma), b(x, sigma))
-    assert torch.allclose(sampling.guide(a, b, 1.0)(x, sigma), a(x, sigma))
-    assert torch.allclose(sampling.guide(a, b, 2.0)(x, sigma) - a(x, sigma), a(x, sigma) - b(x, sigma))
-
-
-def test_a_denoiser_over_levels_works_over_sigmas():
-    schedule = ddpm.scaled_linear()
-    x = start() * 3
-    for level in (50, 400, 900):
-        sigma = schedule.sigmas[level]
-        ours = sampling.to_sigmas(ideal(schedule), schedule)(x, sigma)
-        assert torch.allclose(ours, ideal_over_sigmas()(x, sigma), atol=1e-9)
+    schedule, x = ddpm.linear(), start()
+    a, b, t = ideal(schedule, DATA[:2]), ideal(schedule), torch.full((64,), 500)
+    assert torch.allclose(sampling.guide(a, b, 0.0)(x, t), b(x, t))
+    assert torch.allclose(sampling.guide(a, b, 1.0)(x, t), a(x, t))
+    assert torch.allclose(sampling.guide(a, b, 2.0)(x, t) - a(x, t), a(x, t) - b(x, t))
 
 
 @pytest.mark.parametrize("steps", [1, 7, 50, 1000])

@@ -70,6 +70,13 @@ def test_the_rate_stays_and_then_falls_to_a_tenth(optimizer):
     assert [r for _, r in rates] == sorted((r for _, r in rates), reverse=True)
 
 
+def test_the_rates_of_all_optimizers_fall_alike(optimizer):
+    other = torch.optim.SGD([torch.nn.Parameter(torch.zeros(3))], lr=8.0)
+    before = optimizer.param_groups[0]["lr"]
+    *_, _ = sdlab.train_for(training(parameter(optimizer)), 0.2, optimizer, other)
+    assert optimizer.param_groups[0]["lr"] / before == pytest.approx(other.param_groups[0]["lr"] / 8.0) == pytest.approx(0.1)
+
+
 def test_a_rehearsal_is_short(optimizer, monkeypatch):
     monkeypatch.setenv("SDLAB_REHEARSAL", "0.1")
     start = time.perf_counter()
