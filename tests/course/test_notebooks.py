@@ -39,7 +39,7 @@ def test_students_get_the_stub_and_teachers_the_solution(script):
         {tag for c in student.cells for tag in c.metadata.get("tags", [])},
         {tag for c in solved.cells for tag in c.metadata.get("tags", [])},
     )
-    assert [t - {"cover"} for t in tags] == [{"stub"}, {"solution"}]
+    assert [t - {"cover", "hints"} for t in tags] == [{"stub"}, {"solution"}]
     assert len(student.cells) == len(solved.cells)
 
 
