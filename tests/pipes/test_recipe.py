@@ -122,3 +122,11 @@ def test_a_recipe_can_be_copied_and_sent_to_another_process():
     recipe = Recipe("a lion", seed=3)
     assert pickle.loads(pickle.dumps(recipe)) == copy.deepcopy(recipe) == recipe
     assert hash(recipe) == hash(Recipe("a lion", seed=np.int32(3)))
+
+
+def test_clip_skip_is_refused_by_name():
+    """diffusers up to 0.42 looks for a part of the text encoder that transformers from 5.6 on no longer has (diffusers#14124)."""
+    with pytest.raises(TypeError, match="unexpected keyword argument 'clip_skip': it takes prompt, "):
+        Recipe("a lion", clip_skip=2)
+    with pytest.raises(TypeError, match="a Recipe has no 'clip_skip': it has prompt, "):
+        Recipe("a lion").but(clip_skip=2)
