@@ -17,6 +17,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import typer
+from PIL import Image
 from safetensors.torch import save_file
 
 from pocket.stages.settings import digest
@@ -34,15 +35,18 @@ COLOURS = ("black", "brown", "white")
 HELD_OUT = "twemoji"  # the artist that neither the lesson's training nor the judge's sees
 STYLES_SHOWN = ("3d render", "flat design", "cartoon")
 SIDE = 128
+DIM = 0.92  # white things are drawn so much darker, or on white paper little of them would be seen
 OTHERS = 60  # held-out pictures of other things
 TEACHING = 1500  # pictures of shoes for the judge to learn from; twice as many of other things, and half as many of nothing
 
 
 def paint(thing, style, emoji_set, rng, side=SIDE, background="white"):
     """One thing by one artist, in the middle of a background, as `pocket.world.scene.draw` paints it."""
-    picture = PAINTERS[background](rng, side, (128, 128, 128)).convert("RGBA")
-    paste(picture, thing, emoji_set, *(0.5 + rng.uniform(-0.03, 0.03, 2)), rng.uniform(0.66, 0.8))
-    picture, name = picture.convert("RGB"), STYLES[style].filter
+    picture, alone = PAINTERS[background](rng, side, (128, 128, 128)), Image.new("RGBA", (side, side))
+    paste(alone, thing, emoji_set, *(0.5 + rng.uniform(-0.03, 0.03, 2)), rng.uniform(0.66, 0.8))
+    mask = alone.getchannel("A")
+    picture.paste(alone.convert("RGB").point(lambda v: v * DIM) if thing.colour == "white" else alone, mask=mask)
+    name = STYLES[style].filter
     return STYLE_FILTERS[name](rng, picture) if name else picture
 
 
