@@ -162,6 +162,9 @@ for rank in (2, 8, 16):
     print(f"rank {rank:2d}: {added:9,} of {everything:,} numbers, {added / everything:.2%}")
 
 # %% [markdown]
+# At rank 8 it is about one percent. In larger models the share is smaller still: the matrices grow
+# with $m \cdot n$, and the LoRA with $m + n$.
+#
 # ### Exercise: merge it (10 minutes)
 #
 # Two thin matrices beside every layer cost time when one draws. But they can be *merged*: replace
@@ -261,7 +264,7 @@ axis.set(xlabel="step", ylabel="loss", ylim=(0, None))
 _ = axis.legend(frameon=False)
 
 # %% [markdown]
-# The curve is a disappointment, and it always is: it falls a little and then it jumps up and down.
+# The curve is a disappointment, and it always is: it falls by a part and then it jumps up and down.
 # How large the error is depends on how much noise was added, and that was drawn at random in every
 # step. The dashed line is from a training with the same settings on another day (we come to it
 # below). Wherever both ran all steps on the same weights, they jump together, since the seed
@@ -421,6 +424,7 @@ with sdlab.exercise("The lost alpha"):
     pipe.set_adapters("friend", scale_for_friend)
     found = torch.cat([layer.get_delta_weight("friend").flatten() for layer in layers])
     share = (found.norm() / wanted.norm()).item()
+    assert scale_for_friend > 0, "the scale should be a number above 0"
     assert share > 0.99, f"the change has {share:.0%} of its size: the scale is too small"
     assert share < 1.01, (
         f"the change has {share:.0%} of its size: which factor had the training, and which one "
