@@ -228,9 +228,9 @@ sdlab.grid([Image.open(images / row["file_name"]) for row in shown], columns=9, 
 # | rank, $\alpha$ | 8, 16 | the same | |
 # | matrices | `to_q`, `to_k`, `to_v`, `to_out.0` | the same | |
 # | batch | 2, gradients of 8 batches added up | 16 at once | the same 16 pictures per step; ours fit into memory together |
-# | steps | 3,000 | 300 | a minute or two |
+# | steps | 3,000 | a few hundred | a minute or two |
 # | learning rate | 0.0001 | 0.002 | few steps, a small model; measured below |
-# | validation pictures | every 500 steps | every 150 | |
+# | validation pictures | every 500 steps | every 100 | |
 # | checkpoints | every 500 steps, five kept | every 100, two kept | |
 # | log | TensorBoard | the same | `tensorboard --logdir outputs/lora` |
 # | after an interruption | goes on at the last checkpoint | the same | with the same numbers, bit for bit |
@@ -241,8 +241,8 @@ sdlab.grid([Image.open(images / row["file_name"]) for row in shown], columns=9, 
 # %%
 shoes = sdlab.train_lora(
     pipe, images, "outputs/lora/shoes", rank=8, alpha=16, targets=targets,
-    batch=16, accumulation=1, lr=2e-3, steps=300, minutes=2.5,
-    save_steps=100, keep=2, validate=prompts[:1], validate_steps=150,
+    batch=16, accumulation=1, lr=2e-3, steps=kept["settings"]["steps"], minutes=2.5,
+    save_steps=100, keep=2, validate=prompts[:1], validate_steps=100,
 )  # fmt: skip
 print(
     f"{shoes.steps} steps in {shoes.minutes:.1f} minutes; {shoes.parameters:,} numbers in a"

@@ -122,6 +122,11 @@ def train(pipe, shoes, out, steps=24, batch=2):
     sdlab.train_lora(pipe, shoes, out, steps=steps, save_steps=3, keep=2, **SMALL | {"batch": batch})
 
 
+def newest(out):
+    """The step of the last checkpoint in a folder, or 0."""
+    return max((int(place.name.removeprefix("checkpoint-")) for place in out.glob("checkpoint-??????")), default=0)
+
+
 @pytest.mark.slow
 def test_killed_at_random_moments_it_ends_with_the_same_weights(pipe, shoes, tmp_path, start_processes):
     [(whole, said)] = start_processes(train, pipe, shoes, tmp_path / "whole")
@@ -133,17 +138,18 @@ def test_killed_at_random_moments_it_ends_with_the_same_weights(pipe, shoes, tmp
     out = tmp_path / "killed"
     for _ in range(4):
         [(process, said)] = start_processes(train, pipe, shoes, out)
-        deadline = time.monotonic() + 120
-        while not (out / "log").exists() and process.is_alive() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        process.join(rng.uniform(0, 2.5))
+        before, deadline = newest(out), time.monotonic() + 120
+        while newest(out) == before and process.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.join(rng.uniform(0, 0.5))
         process.kill()
         process.join()
-        steps.append(max((int(place.name[11:]) for place in out.glob("checkpoint-??????")), default=0))
+        steps.append(newest(out))
     [(process, said)] = start_processes(train, pipe, shoes, out)
     process.join(300)
     assert process.exitcode == 0, said.read_text(encoding="utf-8")
     print("checkpoints at the kills:", steps)
+    assert 0 < steps[0] < 24
     assert same(weights(tmp_path / "whole" / "pytorch_lora_weights.safetensors"), weights(out / "pytorch_lora_weights.safetensors"))
     logs = [[json.loads(line) for line in (place / "log.jsonl").read_text().splitlines()] for place in (tmp_path / "whole", out)]
     assert [(row["step"], row["loss"]) for row in logs[0]] == [(row["step"], row["loss"]) for row in logs[1]]
