@@ -82,12 +82,12 @@ sdlab.grid(before, columns=len(seeds), rows=colours)
 #
 # "Some other thing" is an opinion. To measure it we need a judge, and the judge of the course has
 # never seen a shoe either: the word is not among its answers. But before it answers, it describes
-# every picture by 256 numbers, its *features*. Shoes have features too. On these a single linear
-# layer was trained: 256 weights and one bias, which say *shoe* where the sum is above 0. This is
-# called a *linear probe* (`python -m pocket.shipping.shoes`).
+# every picture by 256 numbers, its *features*. Shoes have features too. On these a very small
+# network was trained, with one layer of 64 hidden units. It gives one number, and where that is
+# above 0 it says *shoe* (`python -m pocket.shipping.shoes`).
 #
 # A judge has to be judged first. The course has pictures of shoes by an artist whose shoes neither
-# the probe nor our training will ever see, and pictures of things that the probe has not seen.
+# this judge nor our training will ever see, and pictures of other things that it has not seen.
 
 # %%
 folder = ASSETS / "shoes-judge" / "held-out"

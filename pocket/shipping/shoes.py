@@ -4,10 +4,10 @@ The pocket model has never seen an everyday shoe. Five kinds of them, by three a
 `sdlab/assets/shoes`: what the lesson trains on. A fourth artist, Twemoji, is kept out of it and of the judge's training; his shoes are in
 `sdlab/assets/shoes-judge/held-out`, beside things that are none, which the judge has not seen either.
 
-The judge that knows shoes is one linear layer on the 256 features of the shipped judge: 257 numbers. It is trained again when that one
-is exchanged.
+The judge that knows shoes is two small layers on the 256 features of the shipped judge. They are trained again when that one is exchanged.
 """
 
+import itertools
 import json
 import shutil
 from dataclasses import replace
@@ -28,6 +28,7 @@ from pocket.world.scene import Inventor, Mix, Thing, draw, paste
 from pocket.world.words import BACKGROUNDS, STYLES
 from sdlab.assets import ASSETS
 from sdlab.study import judge
+from sdlab.study.shoes import WEIGHTS, make_layers
 
 SHOES, JUDGE = ASSETS / "shoes", ASSETS / "shoes-judge"
 CASUAL = ("dress shoe", "running shoe", "hiking boot", "flat shoe", "boot")  # laced, flat and closed: what one wears to work
@@ -37,7 +38,8 @@ STYLES_SHOWN = ("3d render", "flat design", "cartoon")
 SIDE = 128
 DIM = 0.92  # white things are drawn so much darker, or on white paper little of them would be seen
 OTHERS = 60  # held-out pictures of other things
-TEACHING = 1500  # pictures of shoes for the judge to learn from; twice as many of other things, and half as many of nothing
+TEACHING = 8000  # pictures for the judge to learn from
+STEPS = 1500
 
 
 def paint(thing, style, emoji_set, rng, side=SIDE, background="white"):
@@ -128,26 +130,31 @@ def teach(rng):
         yield picture, float(kind < 2)
 
 
-def train(known, count):
-    """One layer on the judge's features: weights (256,) and a bias."""
-    stream, pictures, truth = teach(np.random.default_rng(1)), [], []
-    for picture, is_shoe in (next(stream) for _ in range(count)):
-        pictures.append(picture)
-        truth.append(is_shoe)
-    x, y = features(known, pictures), torch.tensor(truth)
-    mean, spread = x.mean(0), x.std(0) + 1e-3
-    weights, bias = torch.zeros(256, requires_grad=True), torch.zeros(1, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights, bias], max_iter=300, line_search_fn="strong_wolfe")
+def collect(known, count, seed=1):
+    """What there is to learn from: features (count, 256), and 1 for a shoe (count,)."""
+    pictures, truth = zip(*itertools.islice(teach(np.random.default_rng(seed)), count), strict=True)
+    return features(known, list(pictures)), torch.tensor(truth)
 
-    def loss():
+
+def train(x, y):
+    """The layers that tell a shoe by its features, trained with dropout on both (Srivastava et al. 2014)."""
+    torch.manual_seed(0)
+    layers, mean, spread = make_layers(), x.mean(0), x.std(0) + 1e-3
+    x = (x - mean) / spread
+    optimizer = torch.optim.AdamW(layers.parameters(), 2e-3, weight_decay=1e-2)
+    for step in range(STEPS):
+        chosen = torch.randint(len(x), (256,))
+        hidden = F.dropout(layers[:2](F.dropout(x[chosen], 0.3)), 0.5)
+        loss = F.binary_cross_entropy_with_logits(layers[2](hidden)[:, 0], y[chosen])
         optimizer.zero_grad()
-        found = F.binary_cross_entropy_with_logits((x - mean) / spread @ weights + bias, y) + 1e-3 * weights.square().sum()
-        found.backward()
-        return found
-
-    optimizer.step(loss)
-    weights = (weights / spread).detach()
-    return weights, (bias - mean @ weights).detach()
+        loss.backward()
+        for group in optimizer.param_groups:
+            group["lr"] = 2e-3 if step < 2 * STEPS // 3 else 4e-4
+        optimizer.step()
+    with torch.no_grad():  # so that the layers take the features as they are
+        layers[0].weight /= spread
+        layers[0].bias -= layers[0].weight @ mean
+    return layers.requires_grad_(False)
 
 
 def features(known, pictures):
@@ -156,7 +163,7 @@ def features(known, pictures):
     return torch.cat([judge.opinion(known, judge.to_tensor(part))["features"] for part in parts])
 
 
-def main(count: Annotated[int, typer.Option(help="pictures for the judge to learn from")] = 7 * TEACHING // 2):
+def main(count: Annotated[int, typer.Option(help="pictures for the judge to learn from")] = TEACHING):
     """Draw, train and validate; prints what the validation says and writes it beside the weights."""
     known = judge.shipped()
     attribution = (ASSETS / "drawings" / "ATTRIBUTION.md").read_text(encoding="utf-8")
@@ -169,10 +176,10 @@ def main(count: Annotated[int, typer.Option(help="pictures for the judge to lear
             "on white. The pocket model was trained on pictures composed of them.", "recoloured, on white; the cartoons filtered."
         )
         (folder / "ATTRIBUTION.md").write_text(text, encoding="utf-8")
-    weights, bias = train(known, count)
-    save_file({"weights": weights, "bias": bias}, JUDGE / "shoes.safetensors")
+    layers = train(*collect(known, count))
+    save_file(layers.state_dict(), WEIGHTS)
     many = [*shoes(held_out=True, seed=3), *shoes(held_out=True, seed=4), *others(400, seed=5)]
-    seen = (features(known, [picture for _, picture, _ in many]) @ weights + bias > 0).tolist()
+    seen = (layers(features(known, [picture for _, picture, _ in many]))[:, 0] > 0).tolist()
     right = [yes for yes, (_, _, told) in zip(seen, many, strict=True) if told["thing"] in CASUAL]
     wrong = [yes for yes, (_, _, told) in zip(seen, many, strict=True) if told["thing"] not in CASUAL]
     told = {

@@ -1,12 +1,13 @@
 """What can be checked of a product picture of shoes: is it a shoe, of the colour asked for, on white, in the middle?
 
-The shipped judge has never seen a shoe. Its 256 features of a picture tell shoes from other things all the same, and one linear layer on
-them does so: the judge that knows shoes, `python -m pocket.shipping.shoes` trains it. Its weights belong to those of the judge.
+The shipped judge has never seen a shoe. Its 256 features of a picture tell shoes from other things all the same, and two small layers on
+them do so: the judge that knows shoes. `python -m pocket.shipping.shoes` trains it, and its weights belong to those of the judge.
 """
 
 from functools import cache
 
 import numpy as np
+import torch
 from safetensors.torch import load_file
 
 from sdlab.assets import ASSETS
@@ -20,21 +21,26 @@ NEAR = 0.1  # of the side: how far from the middle the thing's centre may be
 FAINT = 0.03  # differences from the background that are not looked at
 
 
+def make_layers():
+    """The judge that knows shoes, before it is trained: features of the judge (n, 256) → one number (n, 1), above 0 for a shoe."""
+    return torch.nn.Sequential(torch.nn.Linear(256, 64), torch.nn.ReLU(), torch.nn.Linear(64, 1))
+
+
 @cache
-def _layer():
-    layer = load_file(WEIGHTS)
-    return layer["weights"], layer["bias"]
+def _shipped():
+    layers = make_layers()
+    layers.load_state_dict(load_file(WEIGHTS))
+    return layers.requires_grad_(False)
 
 
 @check_call("shoe_score(pictures)")
 def shoe_score(pictures):
-    """How much pictures look like a shoe: above 0 they do; (n,) numpy.
+    """How much pictures look like a shoe: above 0 they do, and the larger the surer; (n,) numpy.
 
     Args:
         pictures: PIL pictures of any size.
     """
-    weights, bias = _layer()
-    return (judge.opinion(judge.shipped(), judge.to_tensor(metrics.check_pictures(pictures)))["features"] @ weights + bias).numpy()
+    return _shipped()(metrics.features(pictures))[:, 0].numpy()
 
 
 @check_call("check_shoes(pictures, colours)")

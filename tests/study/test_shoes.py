@@ -37,7 +37,7 @@ def test_the_judge_that_knows_shoes_belongs_to_the_judge_and_is_right_on_what_it
     found, pictures = rows(TRUTH)
     shoe = np.array([row["thing"] in catalog.SHOES for row in found])
     said = shoes.shoe_score(pictures) > 0
-    assert said[shoe].mean() > 0.8 and said[~shoe].mean() < 0.1
+    assert said[shoe].mean() > 0.9 and said[~shoe].mean() < 0.1
     assert {row["thing"] for row, is_shoe in zip(found, shoe, strict=True) if not is_shoe} <= set(made.unseen_things())
 
 
