@@ -47,6 +47,7 @@ def train_everything(pipe, out, steps, lr):
     """Train all weights of the U-Net in the way of `train_lora`; returns them, and leaves the pipeline as it was."""
     before = {name: value.clone() for name, value in pipe.unet.state_dict().items()}
     run = Run(out.name, out.parent, None, lr, precision="no", limit=steps, save_steps=100, keep=1, log_steps=10, device=pipe.device.type)
+    pipe.unet.requires_grad_(True)  # a LoRA that was loaded has frozen it
     loss, examples = Loss(pipe.unet, pipe.scheduler), Examples(pipe, read_examples(IMAGES, native_side(pipe))[0])
     fit(pipe, run, examples, loss, batch=BATCH, accumulation=1, settings={"batch": BATCH})
     after = {name: value.detach().clone() for name, value in pipe.unet.state_dict().items()}

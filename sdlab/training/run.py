@@ -83,7 +83,7 @@ class Run:
         self.name, self.minutes, self.lr, self.seed, self.decay, self.save_minutes = name, minutes, lr, seed, decay, save_minutes
         self.limit, self.save_steps, self.keep, self.log_steps = limit, save_steps, keep, log_steps
         self.step, self.spent, self.samples = 0, 0.0, 0
-        self._saved, self._losses, self._clock = 0.0, [], time.monotonic()
+        self._saved, self._losses, self._entries, self._clock = 0.0, [], 0, time.monotonic()
 
     @property
     def device(self):
@@ -152,7 +152,7 @@ class Run:
             self.accelerator.load_state(self.checkpoint)
             of_all = f"of {self.limit}" if self.limit else f"{self.spent:.1f} of {self.minutes} minutes spent"
             self.accelerator.print(f"{self.name}: resumed at step {self.step}{' ' if self.limit else ', '}{of_all}")
-            self._forget_later_entries()
+            self._forget_later_losses()
         torch.manual_seed(self.own_seed)  # so far all processes drew the same numbers, and so began with the same weights
         return model, optimizer, average
 
@@ -177,14 +177,15 @@ class Run:
         self.accelerator.register_save_state_pre_hook(save)
         self.accelerator.register_load_state_pre_hook(load)
 
-    def _forget_later_entries(self):
+    def _forget_later_losses(self):
         """Take from the log what was trained after the checkpoint, and is trained once more now."""
         file = self.folder / "log.jsonl"
-        if not self.accelerator.is_main_process or not file.exists():
+        if not self.accelerator.is_main_process or self._entries is None or not file.exists():
             return
         whole = [line for line in file.read_text(encoding="utf-8").splitlines() if line.endswith("}")]  # a kill may cut the last
+        kept = [line for number, line in enumerate(whole) if number < self._entries or "loss" not in json.loads(line)]
         partial = file.with_suffix(".partial")
-        partial.write_text("".join(f"{line}\n" for line in whole if json.loads(line)["step"] <= self.step), encoding="utf-8")
+        partial.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
         os.replace(partial, file)
 
     def _refuse_other_settings(self):
@@ -246,12 +247,13 @@ class Run:
     def state_dict(self):
         """What Accelerate stores beside the models."""
         waiting = [loss.item() for loss in self._losses]  # for the next entry of the log
-        return {"step": self.step, "spent": self.spent, "samples": self.samples, "waiting": waiting}
+        return {"step": self.step, "spent": self.spent, "samples": self.samples, "waiting": waiting, "entries": self._entries}
 
     def load_state_dict(self, state):
         """Take up where the checkpoint ended."""
         state = dict(state)
         self._losses = [torch.tensor(loss, device=self.device) for loss in state.pop("waiting", [])]
+        self._entries = state.pop("entries", None)  # older checkpoints do not tell
         self.__dict__.update(state)
         self._saved = self.spent
 
@@ -338,6 +340,7 @@ class Run:
     def log(self, **values):
         """Send numbers to the tracker, and append them to `log.jsonl`, where the documentation's curves come from."""
         self.accelerator.log(values, step=self.step)
+        self._entries = None if self._entries is None else self._entries + 1
         if self.accelerator.is_main_process:
             with open(self.folder / "log.jsonl", "a", encoding="utf-8") as file:
                 file.write(json.dumps({"step": self.step, "minutes": round(self.spent, 3), "samples": self.samples, **values}) + "\n")
