@@ -32,5 +32,6 @@ from .pipes.models import native_side as native_side
 from .pipes.recipe import Recipe as Recipe
 from .study.sweep import sweep as sweep
 from .system.device import describe as describe
+from .training.lora import train_lora as train_lora
 from .training.watch import train_for as train_for
 from .training.watch import watch as watch

@@ -15,4 +15,4 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )  # fmt: skip
 
-from sdlab.cli import benching, chatting, drawing, examining, looking, sweeping  # noqa: E402, F401  each adds its commands
+from sdlab.cli import benching, chatting, drawing, examining, looking, sweeping, training  # noqa: E402, F401  each adds its commands

@@ -53,15 +53,6 @@ def source(images, side, batch):
     return lambda seed: folder.batches(pictures, batch, seed), f"{len(pictures):,} pictures, {which}", skipped
 
 
-def report_skipped(run, skipped):
-    """Tell how many pictures were left out, and in `skipped.txt` which and why."""
-    run.accelerator.print(f"{len(skipped)} left out")
-    if skipped and run.accelerator.is_main_process:
-        file = run.folder / "skipped.txt"
-        file.write_text("".join(f"{path}: {reason}\n" for path, reason in skipped), encoding="utf-8")
-        print(f"{file} says which and why")
-
-
 def main(
     images: Annotated[Path | None, typer.Option(help="a folder of pictures; default: the course's drawings")] = None,
     out: Annotated[Path, typer.Option(help="where checkpoints and results go")] = Path("build/ddpm"),
@@ -88,7 +79,7 @@ def main(
     run = Run(out.name, out.parent, minutes, lr, seed, precision="bf16" if torch.cuda.is_available() else "no")
     run.accelerator.print(f"learning from {which}")
     if images:
-        report_skipped(run, skipped)
+        run.report_skipped(skipped)
     torch.manual_seed(seed)
     sizes = {"channels": 3, "widths": (width, 3 * width, 4 * width)}
     described = {**sizes, "levels": levels, "target": target, "side": side}

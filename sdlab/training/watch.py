@@ -82,7 +82,8 @@ def _smooth(values, half_life=8):
     return smooth
 
 
-def _shorten(seconds):
+def shorten(seconds):
+    """Seconds of training, or those of `SDLAB_REHEARSAL` in the environment, if they are fewer."""
     return min(seconds, float(os.environ.get("SDLAB_REHEARSAL", "inf")))
 
 
@@ -99,7 +100,7 @@ def train_for(training, seconds, optimizer, *others):
     """
     for each in (optimizer, *others):
         _check(training, seconds, each)
-    return _train_for(training, _shorten(seconds), [optimizer, *others])
+    return _train_for(training, shorten(seconds), [optimizer, *others])
 
 
 def _check(training, seconds, optimizer):
@@ -155,7 +156,7 @@ def watch(training, seconds, levels, optimizer, sample=None, looks=5):
         raise TypeError(f"sample is {brief(sample)}: it must be a function without arguments that draws pictures, or None")
     history, shown = History(levels), display(display_id=True)
     ahead = [2.0**-i for i in reversed(range(looks))]  # as shares of the time
-    end = _shorten(seconds)
+    end = shorten(seconds)
     sums, counts = np.zeros(BINS), np.zeros(BINS)
     for spent, (losses, t) in train_for(training, seconds, optimizer):
         groups = (t.cpu().numpy() * BINS) // levels

@@ -194,3 +194,95 @@ def test_the_settings_are_readable(tmp_path, clock):
     run = train(tmp_path, clock, settings={"batch": 4})
     kept = json.loads((run.checkpoint / running.SETTINGS).read_text(encoding="utf-8"))
     assert kept == {"lr": 0.01, "decay": "cosine", "seed": 0, "processes": 1, "batch": 4}
+
+
+def take(run, optimizer, update, count=None):
+    """Steps until the run ends, or so many."""
+    for taken, _ in enumerate(run.steps(optimizer, batch=4), 1):
+        update()
+        if taken == count:
+            return
+
+
+def test_a_run_counts_steps_and_keeps_the_last_checkpoints(tmp_path, clock):
+    settings = {"minutes": None, "limit": 7, "save_steps": 2, "keep": 2}
+    run, model, optimizer, _ = begin(tmp_path, **settings)
+    rates = []
+    take(run, optimizer, lambda: (run.update(model()), rates.append(optimizer.param_groups[0]["lr"])))
+    assert run.step == 7 and run.progress == 1 and rates == sorted(rates, reverse=True) and rates[0] == pytest.approx(0.01)
+    assert sorted(place.name for place in run.folder.glob("checkpoint*")) == ["checkpoint-000006", "checkpoint-000007"]
+    more = begin(tmp_path, **settings | {"limit": 9})[0]
+    assert more.step == 7 and more.checkpoint.name == "checkpoint-000007"
+
+
+def test_minutes_or_steps_whichever_end_first(tmp_path, clock):
+    run, model, optimizer, _ = begin(tmp_path, minutes=1, limit=100)
+    for _ in run.steps(optimizer, batch=4):
+        run.update(model())
+        clock.now += 15
+    assert run.step == 4
+
+
+def test_killed_at_any_moment_while_several_are_kept_it_resumes(tmp_path, clock, kill_at):
+    settings = {"minutes": None, "limit": 1000, "save_steps": 1000, "keep": 2}
+    run, *_ = begin(tmp_path, **settings)
+    for run.step in (1, 2):
+        run.save()
+    for moment in itertools.count():
+        run, *_ = begin(tmp_path, **settings)
+        before, run.step = run.step, run.step + 1
+        with kill_at(moment) as kill:
+            run.save()
+        again, *_ = begin(tmp_path, **settings)
+        assert again.step in (before, before + 1)
+        if not kill.done:
+            break
+    assert moment > 6 and again.step == before + 1  # a rename, the oldest one's, and every file of that
+    assert [place.name for place in again._kept()] == [f"checkpoint-{step:06d}" for step in (before, before + 1)]
+
+
+def test_a_part_is_trained_and_alone_is_in_the_checkpoint(tmp_path, clock):
+    from safetensors.torch import load_file
+
+    def start():
+        run = Run("part", tmp_path, None, 0.1, precision="no", limit=3)
+        module = torch.nn.Sequential(torch.nn.Linear(3, 3, bias=False), torch.nn.Linear(3, 1)).requires_grad_(False)
+        module[1].requires_grad_(True)
+        optimizer = torch.optim.SGD(module[1].parameters(), lr=0.1)
+        model, optimizer, average = run.begin(module, optimizer, in_part=True)
+        assert average is None
+        return run, module, model, optimizer
+
+    run, module, model, optimizer = start()
+    frozen = module[0].weight.clone()
+    take(run, optimizer, lambda: run.update(model(torch.ones(2, 3)).square().mean()))
+    kept = load_file(run.checkpoint / running.TRAINED)
+    assert kept.keys() == {"1.weight", "1.bias"} and torch.equal(kept["1.weight"], module[1].weight)
+    assert torch.equal(frozen, module[0].weight) and not list(run.checkpoint.glob("model*"))
+    again, module, *_ = start()
+    assert again.step == 3 and torch.equal(kept["1.weight"], module[1].weight)
+
+
+def test_parts_of_a_batch_are_one_update(tmp_path, clock):
+    ends = []
+    for name, parts in (("whole", 1), ("parts", 4)):
+        run, model, optimizer, _ = begin(tmp_path / name, minutes=None, limit=2)
+        factors = torch.tensor([1.0, 2.0, 3.0, 6.0]).split(4 // parts)
+        take(run, optimizer, lambda: run.update_in_parts((model() * part.mean() for part in factors), parts))  # noqa: B023
+        ends.append(run._training[0].weight.item())
+    assert ends[0] == pytest.approx(ends[1]) and ends[0] != 1
+
+
+def test_what_is_trained_once_more_stands_in_the_log_once(tmp_path, clock):
+    settings = {"minutes": None, "limit": 8, "save_steps": 4, "log_steps": 3}
+    run, model, optimizer, _ = begin(tmp_path / "whole", **settings)
+    take(run, optimizer, lambda: run.update(model()))
+    whole = (run.folder / "log.jsonl").read_text(encoding="utf-8")
+    run, model, optimizer, _ = begin(tmp_path / "killed", **settings)
+    take(run, optimizer, lambda: run.update(model()), count=7)
+    with open(run.folder / "log.jsonl", "a", encoding="utf-8") as log:
+        log.write('{"step": 7, "lo')  # torn by the kill
+    run, model, optimizer, _ = begin(tmp_path / "killed", **settings)
+    assert run.step == 4
+    take(run, optimizer, lambda: run.update(model()))
+    assert (run.folder / "log.jsonl").read_text(encoding="utf-8") == whole and whole.count("\n") == 3
