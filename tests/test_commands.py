@@ -146,7 +146,20 @@ def test_the_picture_given_before_the_prompt_is_told(at_home):
 
 def test_every_command_says_how_it_is_used():
     commands = re.findall(r"^  (\w+)  ", run("--help")[2].split("Commands:")[1], re.M)
-    assert commands == ["bench", "chat", "generate", "img2img", "inpaint", "sketch", "doctor", "reproduce", "gallery", "models", "sweep"]
+    assert commands == [
+        "bench",
+        "chat",
+        "generate",
+        "img2img",
+        "inpaint",
+        "sketch",
+        "doctor",
+        "reproduce",
+        "gallery",
+        "models",
+        "sweep",
+        "lora",
+    ]
     for command in commands:
         code, _, out = run(command, "--help")
         assert code == 0 and (f"sdlab {command}" in out or command == "models")

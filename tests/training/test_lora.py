@@ -151,7 +151,9 @@ def test_killed_at_random_moments_it_ends_with_the_same_weights(pipe, shoes, tmp
     print("checkpoints at the kills:", steps)
     assert 0 < steps[0] < 24
     assert same(weights(tmp_path / "whole" / "pytorch_lora_weights.safetensors"), weights(out / "pytorch_lora_weights.safetensors"))
-    logs = [[json.loads(line) for line in (place / "log.jsonl").read_text().splitlines()] for place in (tmp_path / "whole", out)]
+    logs = [
+        [json.loads(line) for line in (place / "log.jsonl").read_text(encoding="utf-8").splitlines()] for place in (tmp_path / "whole", out)
+    ]
     assert [(row["step"], row["loss"]) for row in logs[0]] == [(row["step"], row["loss"]) for row in logs[1]]
     assert sorted(place.name for place in out.glob("checkpoint*")) == ["checkpoint-000021", "checkpoint-000024"]
 
@@ -301,7 +303,7 @@ def test_an_old_torchao_is_told_with_the_remedy(shoes, tmp_path):
     (fake / "torchao").mkdir(parents=True)
     (fake / "torchao" / "__init__.py").touch()
     (fake / "torchao-0.10.0.dist-info").mkdir()
-    (fake / "torchao-0.10.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: torchao\nVersion: 0.10.0\n")
+    (fake / "torchao-0.10.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: torchao\nVersion: 0.10.0\n", encoding="utf-8")
     code = f"import sdlab; sdlab.train_lora(sdlab.load('pocket', device='cpu'), {str(shoes)!r}, {str(tmp_path / 'out')!r}, steps=1)"
     path = {"PYTHONPATH": f"{fake}{':' if sys.platform != 'win32' else ';'}{Path(sdlab.__file__).parents[1]}"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **path})
