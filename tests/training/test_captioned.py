@@ -21,6 +21,10 @@ def folder(tmp_path):
     return where
 
 
+def write(file, text):
+    file.write_text(text, encoding="utf-8")
+
+
 def captions(folder):
     found, skipped = read_captions(folder)
     return {path.name: caption for path, caption in found.items()}, {path.name: reason for path, reason in skipped}
@@ -67,10 +71,10 @@ def test_what_cannot_be_read_is_listed_and_the_rest_is_cut_to_the_middle(folder)
         (lambda where: [file.unlink() for file in where.iterdir()], FileNotFoundError, "holds no picture: put PNG or JPEG files there"),
         (lambda where: [file.rename(where / f"IMG_{i}{file.suffix}") for i, file in enumerate(where.iterdir())], ValueError,
          "none of the 3 pictures in .* has a caption: say what each shows in a text file beside it"),
-        (lambda where: (where / "metadata.jsonl").write_text('{"file_name": "a.png"}', encoding="utf-8"), ValueError, "line 1 is .* must be like"),
-        (lambda where: (where / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "x"}\noops', encoding="utf-8"), ValueError, "line 2 is 'oops'"),
-        (lambda where: (where / "metadata.jsonl").write_text("", encoding="utf-8"), ValueError, "none of the 3 pictures"),
-        (lambda where: (where / "torn.txt").write_text("a shoe", encoding="utf-8"), FileNotFoundError, r"no picture that can be read \(1 tried: torn.png"),
+        (lambda where: write(where / "metadata.jsonl", '{"file_name": "a.png"}'), ValueError, "line 1 is .* must be like"),
+        (lambda where: write(where / "metadata.jsonl", '{"file_name": "a.png", "text": "x"}\noops'), ValueError, "line 2 is 'oops'"),
+        (lambda where: write(where / "metadata.jsonl", ""), ValueError, "none of the 3 pictures"),
+        (lambda where: write(where / "torn.txt", "a shoe"), FileNotFoundError, r"no picture that can be read \(1 tried: torn.png"),
     ],
 )  # fmt: skip
 def test_a_folder_that_cannot_be_used_is_told_in_a_sentence(folder, spoil, error, said):
