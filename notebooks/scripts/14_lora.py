@@ -64,10 +64,10 @@ prompts = [
 seeds = [0, 1, 2, 3]
 
 
-def draw_shoes(seeds=seeds, **more):
+def draw_shoes(seeds=seeds, words=""):
     """Pictures of the three prompts: one row per colour, one column per seed."""
-    runs = sdlab.sweep(pipe, prompts, seed=seeds, steps=20, progress=False, **more)
-    return [run.image for run in runs]
+    recipes = [sdlab.Recipe(prompt + words, steps=20) for prompt in prompts]
+    return [run.image for run in sdlab.sweep(pipe, recipes, seed=seeds, progress=False)]
 
 
 before = draw_shoes()
@@ -393,7 +393,7 @@ answers = {q: np.transpose([row[q] for row in kept["scales"]]) for q in question
 sdlab.curve(points, answers, xlabel="scale of the LoRA", ylabel="share of pictures")
 
 # %% [markdown]
-# The curves are from the program's {count} pictures per scale. The change is not a slow blending
+# The curves are from the program's pictures. The change is not a slow blending
 # but a turn: at some scale the picture *decides* to be a shoe. The scale works together with
 # $\alpha$, which is a constant factor too, so $s = 0.5$ with $\alpha = 16$ does the same as
 # $s = 1$ with $\alpha = 8$.
@@ -552,12 +552,10 @@ mixtures = {
     "both": [1.0, 1.0],
     "0.7 of each": [0.7, 0.7],
 }
-blue_prompts = [f"{prompt}, cyanotype" for prompt in prompts]
 mixed = {}
 for name, weights in mixtures.items():
     pipe.set_adapters(["shoes", "cyanotype"], weights)
-    runs = sdlab.sweep(pipe, blue_prompts, seed=[0, 1], steps=20, progress=False)
-    mixed[name] = [run.image for run in runs]
+    mixed[name] = draw_shoes(seeds=[0, 1], words=", cyanotype")
 sdlab.grid(
     [picture for row in mixed.values() for picture in row], columns=6, rows=list(mixed)
 )
@@ -585,7 +583,7 @@ for name, row in mixed.items():
 pipe.unload_lora_weights()
 other = to_kohya(shoes.file, "outputs/lora/shoes-kohya.safetensors")
 for file in (shoes.file, other):
-    print(next(iter(load_file(file))))
+    print(next(name for name in load_file(file) if "down" in name))
 pipe.load_lora_weights(other, adapter_name="shoes")
 [from_kohya] = draw_shoes(seeds=[0])[:1]
 pipe.fuse_lora()
