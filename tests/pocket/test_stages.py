@@ -41,7 +41,6 @@ from pocket.world.stream import batches, to_unit
 from sdlab.assets import ASSETS
 from sdlab.scratch.muon import Muon, groups, orthogonalize
 from sdlab.study.judge import FOLDER, HEADS, WEIGHTS, load_judge, opinion
-from sdlab.training import run as running
 from sdlab.training.run import Run
 
 
@@ -380,10 +379,11 @@ def train_small(folder, batch, log_steps, minutes=1000):
         unet={**CPU.unet, "block_out_channels": (16, 32, 32), "cross_attention_dim": 32},
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(diffusion, "Run", partial(Run, precision="no"))  # in bf16 a small backward pass takes ten times as long
+        patch.setattr(
+            diffusion, "Run", partial(Run, precision="no", log_steps=log_steps)
+        )  # in bf16 a small backward pass takes ten times as long
         patch.setattr(diffusion.judging, "load", lambda *_: None)  # nothing is looked at
         patch.setattr(diffusion, "corpus", lambda portuguese: corpus(portuguese, count=1000))
-        patch.setattr(running, "LOG_STEPS", log_steps)
         diffusion.train(recipe, folder, minutes)
     return recipe
 
