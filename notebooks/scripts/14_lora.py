@@ -311,8 +311,9 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# Colour and background were right before, and stayed right. What is new is the shoe. The loss fell
-# by a part, and the pictures are others altogether. Every picture has the size that was asked for:
+# Colour and background were right before, and stayed right. What is new is the shoe; it is not
+# better centred than what stood there before. The loss fell by a part, and the pictures are others
+# altogether. Every picture has the size that was asked for:
 # the model's own, which is small. The shop would ask SD 1.5 for 512×512.
 #
 # Has it learned what a shoe is, or has it learned 54 pictures by heart? We look for the nearest
@@ -374,9 +375,8 @@ for head in ("object", "style", "background"):
 
 # %% [markdown]
 # It is the things that suffer; style and place are hardly touched. So a lion is less often a lion
-# than it was, and the pictures above show how: outlines become rounder and flatter, as if there
-# were a little shoe in everything. This can be spared, for a LoRA is separate from the model:
-# switch it off where you do not need it. That is why there is a scale.
+# than it was, and the pictures above show why: outlines have moved. This can be spared, for a LoRA
+# is separate from the model: switch it off where you do not need it. That is why there is a scale.
 #
 # ## The scale
 #
@@ -401,7 +401,11 @@ sdlab.grid(by_colour, titles, columns=len(scales), rows=colours)
 points = [row["scale"] for row in kept["scales"]]
 questions = ("shoe", "colour", "white", "centred")
 answers = {q: np.transpose([row[q] for row in kept["scales"]]) for q in questions}
-sdlab.curve(points, answers, xlabel="scale of the LoRA", ylabel="share of pictures")
+figure = sdlab.curve(
+    points, answers, xlabel="scale of the LoRA", ylabel="share of pictures"
+)
+figure.axes[0].legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+figure
 
 # %% [markdown]
 # The curves are from the program's pictures. The thing changes its outline step by step, and on the

@@ -28,6 +28,7 @@ def test_the_shoe_is_what_is_new(kept):
     assert np.mean(kept["before"]["shoe"]) < 0.25
     for question in ("colour", "white"):
         assert min(np.mean(kept[name][question]) for name in ("before", "rank 8")) > 0.8
+    assert np.mean(kept["rank 8"]["centred"]) < np.mean(kept["before"]["centred"]) + 0.1
 
 
 def test_the_things_suffer_and_style_and_place_are_hardly_touched(kept):
