@@ -28,7 +28,7 @@ from pocket.world import catalog
 from pocket.world.scene import Inventor
 from pocket.world.stream import batches, to_unit
 from pocket.world.words import STYLES
-from sdlab.training.run import SETTINGS
+from sdlab.training.settings import SETTINGS
 
 EXTENTS = (0.64, 0.72, 0.8)  # of a single thing, in shares of the side, as `pocket.world.scene` draws them
 

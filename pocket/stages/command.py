@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pocket.stages.config import CONFIGS
-from sdlab.training.run import OtherSettings
+from sdlab.training.settings import OtherSettings
 
 
 def stage(train, minutes_field):

@@ -1,12 +1,12 @@
 """Several machines in one table: result files beside published figures, every row marked with who measured it."""
 
-import html
 from dataclasses import dataclass
 
 import numpy as np
 
 from sdlab.bench.knobs import BASELINE
 from sdlab.system import device as devices
+from sdlab.system.tables import Table
 
 STEPS = 25  # of the picture that all rows are turned into
 SD_DATA = "published: users' submissions to vladmandic/sd-data, 2025-01 to 2026-01"
@@ -99,7 +99,7 @@ def _is_here(result):
     return (here.name, here.memory // 2**30) == (result.machine["name"], result.machine["memory"] // 2**30)
 
 
-class Table(list):
+class MachineTable(Table):
     """Rows, printed as text or as a table of a notebook; of every model the fastest first."""
 
     HEAD = ("model", "machine", "settings", "steps/s", f"s per {STEPS} steps", "measured by")
@@ -108,20 +108,9 @@ class Table(list):
         for row in sorted(self, key=lambda row: (row.model, -row.rate)):
             yield (row.model, row.machine, row.how, f"{row.rate:.3g}", f"{row.seconds:.3g}", row.mark)
 
-    def __repr__(self):
-        rows = [self.HEAD, *self._cells()]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(self.HEAD))]
-        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-
-    def _repr_html_(self):
-        def line(cells, tag):
-            return "<tr>" + "".join(f'<{tag} style="text-align:left">{html.escape(cell)}</{tag}>' for cell in cells) + "</tr>"
-
-        return f"<table>{line(self.HEAD, 'th')}{''.join(line(cells, 'td') for cells in self._cells())}</table>"
-
 
 def compare_machines(results, published=PUBLISHED):
-    """A `Table` of result files, beside the published figures of the models that they are about.
+    """A `MachineTable` of result files, beside the published figures of the models that they are about.
 
     Args:
         results: one `Result` or more.
@@ -129,4 +118,4 @@ def compare_machines(results, published=PUBLISHED):
     """
     rows = [row for result in results for row in rows_of(result)]
     models = {row.model for row in rows}
-    return Table(rows + [row for row in published if row.model in models])
+    return MachineTable(rows + [row for row in published if row.model in models])

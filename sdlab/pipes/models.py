@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sdlab.assets import ASSETS
 from sdlab.system.calls import brief, check_call
+from sdlab.system.tables import Table
 
 TEXT, LORA, SKETCH, REFINER, AUTOENCODER = "text to image", "text to image, by LoRA", "sketch to image", "refiner", "autoencoder"  # kinds
 PARTS = {  # what a folder of each kind has at least
@@ -148,7 +149,7 @@ def is_here(name):
     return is_cached("model_index.json") and any(map(is_cached, weights))
 
 
-class ModelTable(list):
+class ModelTable(Table):
     """Rows of the model table, printed as text or as a table of a notebook."""
 
     HEAD = ("name", "kind", "pixels", "steps", "guidance", "sampler", "memory", "here", "licence")
@@ -159,17 +160,6 @@ class ModelTable(list):
             asks = ("",) * 3 if model.kind == AUTOENCODER else (str(model.steps), f"{model.guidance:g}", model.sampler or "")
             memory = f"{model.memory[0]:g} to {model.memory[1]:g} GB" if any(model.memory) else ""
             yield (name, model.kind, str(model.side), *asks, memory, here, model.licence)
-
-    def __repr__(self):
-        rows = [self.HEAD, *self._cells()]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(self.HEAD))]
-        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-
-    def _repr_html_(self):
-        def line(cells, tag):
-            return "<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in cells) + "</tr>"
-
-        return f"<table>{line(self.HEAD, 'th')}{''.join(line(cells, 'td') for cells in self._cells())}</table>"
 
 
 @check_call("sdlab.list_models()")

@@ -18,7 +18,8 @@ from sdlab.display.grids import tiles
 from sdlab.scratch import ddpm, drawings, folder, sampling
 from sdlab.scratch.muon import Muon, groups
 from sdlab.scratch.unet import UNet
-from sdlab.training.run import OtherSettings, Run
+from sdlab.training.run import Run
+from sdlab.training.settings import OtherSettings
 
 
 class Loss(torch.nn.Module):

@@ -5,9 +5,7 @@ exactly, or in whichever of both ends first: the learning rate warms up and deca
 resumed parts.
 """
 
-import json
 import math
-import os
 import re
 import shutil
 import time
@@ -18,35 +16,23 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast, set_seed
 from diffusers.training_utils import EMAModel
-from safetensors.torch import load_file, save_file
 from tqdm.auto import tqdm
 
-from sdlab.system.calls import brief
 from sdlab.system.device import has_bf16, synchronize
 from sdlab.system.folders import replace_folder, restore_folder
+from sdlab.training.in_part import keep_only_what_is_trained
+from sdlab.training.log import append_entry, forget_later_losses
+from sdlab.training.settings import refuse_other_settings, write_settings
 
 LOG_STEPS = 50  # one entry of the log for so many updates
 LONGEST_STEP = 60  # seconds; a longer one means that the machine slept or the process was stopped, which is not training
-SETTINGS = "settings.json"  # in a checkpoint: what it was trained with
-TRAINED = "trained.safetensors"  # in a checkpoint of a model that is trained in part: that part
+LOG = "log.jsonl"
 WARM_UP = 100  # steps until the learning rate is at its peak; a tenth of all where they are fewer than a thousand
 
 BARS = {
     "minutes": "{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} min {postfix}",
     "steps": "{desc} {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} steps {postfix}",
 }
-
-
-class OtherSettings(ValueError):
-    """A run is asked to go on with other settings than it was begun with."""
-
-
-def _flatten(settings, before=""):
-    """Settings inside settings under names with dots: `{"mix": {"flaw": 0.1}}` → `{"mix.flaw": 0.1}`."""
-    flat = {}
-    for name, value in settings.items():
-        flat |= _flatten(value, f"{before}{name}.") if isinstance(value, dict) else {before + name: value}
-    return flat
 
 
 class Run:
@@ -139,7 +125,7 @@ class Run:
         model, optimizer = self.accelerator.prepare(model, optimizer)
         self._training = plain, model, optimizer, average
         if in_part:
-            self._keep_only_what_is_trained()
+            keep_only_what_is_trained(self.accelerator, plain)
             self.accelerator.register_for_checkpointing(self)
         else:
             average.to(self.device)
@@ -148,63 +134,14 @@ class Run:
             restore_folder(self.checkpoint)
         self.accelerator.wait_for_everyone()
         if self.checkpoint.exists():
-            self._refuse_other_settings()
+            refuse_other_settings(self.checkpoint, self._settings)
             self.accelerator.load_state(self.checkpoint)
             of_all = f"of {self.limit}" if self.limit else f"{self.spent:.1f} of {self.minutes} minutes spent"
             self.accelerator.print(f"{self.name}: resumed at step {self.step}{' ' if self.limit else ', '}{of_all}")
-            self._forget_later_losses()
+            if self.accelerator.is_main_process and self._entries is not None:
+                forget_later_losses(self.folder / LOG, self._entries)
         torch.manual_seed(self.own_seed)  # so far all processes drew the same numbers, and so began with the same weights
         return model, optimizer, average
-
-    def _keep_only_what_is_trained(self):
-        """Let checkpoints hold the parameters that require gradients; of a large model with a small addition that is the addition."""
-
-        def trained():
-            return {name: value for name, value in self._training[0].named_parameters() if value.requires_grad}
-
-        def save(models, weights, folder):
-            weights.clear()  # Accelerate writes what is left in there: nothing
-            if self.accelerator.is_main_process:
-                save_file({name: value.detach().contiguous() for name, value in trained().items()}, Path(folder) / TRAINED)
-
-        @torch.no_grad()
-        def load(models, folder):
-            models.clear()
-            kept = load_file(Path(folder) / TRAINED)
-            for name, value in trained().items():
-                value.copy_(kept[name])
-
-        self.accelerator.register_save_state_pre_hook(save)
-        self.accelerator.register_load_state_pre_hook(load)
-
-    def _forget_later_losses(self):
-        """Take from the log what was trained after the checkpoint, and is trained once more now."""
-        file = self.folder / "log.jsonl"
-        if not self.accelerator.is_main_process or self._entries is None or not file.exists():
-            return
-        whole = [line for line in file.read_text(encoding="utf-8").splitlines() if line.endswith("}")]  # a kill may cut the last
-        kept = [line for number, line in enumerate(whole) if number < self._entries or "loss" not in json.loads(line)]
-        partial = file.with_suffix(".partial")
-        partial.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-        os.replace(partial, file)
-
-    def _refuse_other_settings(self):
-        """Raise `OtherSettings` if the checkpoint was trained with others; one that tells of none is taken as it is."""
-        file = self.checkpoint / SETTINGS
-        if not file.exists():
-            return
-        before = _flatten(json.loads(file.read_text(encoding="utf-8")))
-        now = _flatten(json.loads(json.dumps(self._settings)))  # tuples become lists there
-        others = [
-            f"{name} was {brief(before.get(name))} and is now {brief(now.get(name))}"
-            for name in dict.fromkeys([*before, *now])
-            if before.get(name) != now.get(name)
-        ]
-        if others:
-            raise OtherSettings(
-                f"{self.folder} holds a training begun with other settings ({'; '.join(others)}): set them back to go on with it, or "
-                "choose another folder to begin anew"
-            )
 
     def update(self, loss):
         """One update from a loss: the gradients, clipped to norm 1, the optimizer's step, and the average of the weights.
@@ -271,7 +208,7 @@ class Run:
         self.accelerator.save_state(partial)
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            (partial / SETTINGS).write_text(json.dumps(self._settings, indent=1) + "\n", encoding="utf-8")
+            write_settings(partial, self._settings)
             replace_folder(place, partial)
             for old in self._kept()[: -self.keep] if self.keep > 1 else []:
                 old.rename(partial)  # so that no half of it can be taken for a checkpoint
@@ -342,5 +279,5 @@ class Run:
         self.accelerator.log(values, step=self.step)
         self._entries = None if self._entries is None else self._entries + 1
         if self.accelerator.is_main_process:
-            with open(self.folder / "log.jsonl", "a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": self.step, "minutes": round(self.spent, 3), "samples": self.samples, **values}) + "\n")
+            entry = {"step": self.step, "minutes": round(self.spent, 3), "samples": self.samples, **values}
+            append_entry(self.folder / LOG, entry)

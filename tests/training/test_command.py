@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from sdlab.scratch import folder
 from sdlab.scratch.unet import UNet
 from sdlab.training import command
-from sdlab.training.run import SETTINGS
+from sdlab.training.settings import SETTINGS
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ from accelerate import Accelerator
 
 from sdlab.system import device
 from sdlab.training import run as running
-from sdlab.training.run import OtherSettings, Run
+from sdlab.training.in_part import TRAINED
+from sdlab.training.run import Run
+from sdlab.training.settings import SETTINGS, OtherSettings
 
 
 class Square(torch.nn.Module):
@@ -112,7 +114,7 @@ def test_the_same_settings_and_more_minutes_are_taken(tmp_path, clock):
 
 def test_a_checkpoint_that_tells_of_no_settings_is_taken_as_it_is(tmp_path, clock):
     run = train(tmp_path, clock)
-    (run.checkpoint / running.SETTINGS).unlink()
+    (run.checkpoint / SETTINGS).unlink()
     assert begin(tmp_path, lr=0.5)[0].step == 2
 
 
@@ -192,7 +194,7 @@ def test_bf16_is_taken_only_where_a_gpu_computes_in_it(tmp_path, monkeypatch, ca
 
 def test_the_settings_are_readable(tmp_path, clock):
     run = train(tmp_path, clock, settings={"batch": 4})
-    kept = json.loads((run.checkpoint / running.SETTINGS).read_text(encoding="utf-8"))
+    kept = json.loads((run.checkpoint / SETTINGS).read_text(encoding="utf-8"))
     assert kept == {"lr": 0.01, "decay": "cosine", "seed": 0, "processes": 1, "batch": 4}
 
 
@@ -256,7 +258,7 @@ def test_a_part_is_trained_and_alone_is_in_the_checkpoint(tmp_path, clock):
     run, module, model, optimizer = start()
     frozen = module[0].weight.clone()
     take(run, optimizer, lambda: run.update(model(torch.ones(2, 3)).square().mean()))
-    kept = load_file(run.checkpoint / running.TRAINED)
+    kept = load_file(run.checkpoint / TRAINED)
     assert kept.keys() == {"1.weight", "1.bias"} and torch.equal(kept["1.weight"], module[1].weight)
     assert torch.equal(frozen, module[0].weight) and not list(run.checkpoint.glob("model*"))
     again, module, *_ = start()
