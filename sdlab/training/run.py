@@ -13,7 +13,6 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
 from accelerate.utils import broadcast, set_seed
 from diffusers.training_utils import EMAModel
 from tqdm.auto import tqdm
@@ -22,6 +21,7 @@ from sdlab.system.device import has_bf16, synchronize
 from sdlab.system.folders import replace_folder, restore_folder
 from sdlab.training.in_part import keep_only_what_is_trained
 from sdlab.training.log import append_entry, forget_later_losses
+from sdlab.training.precision import accelerate
 from sdlab.training.settings import refuse_other_settings, write_settings
 
 LOG_STEPS = 50  # one entry of the log for so many updates
@@ -63,7 +63,7 @@ class Run:
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         if precision == "bf16" and not has_bf16(device):
             precision = "no"
-        self.accelerator = Accelerator(mixed_precision=precision, log_with="tensorboard", project_dir=self.folder, cpu=device == "cpu")
+        self.accelerator = accelerate(precision, self.folder, device)
         self.accelerator.init_trackers("log")
         set_seed(seed, device_specific=True)
         self.name, self.minutes, self.lr, self.seed, self.decay, self.save_minutes = name, minutes, lr, seed, decay, save_minutes

@@ -10,6 +10,7 @@ import torch
 from accelerate import Accelerator
 
 from sdlab.system import device
+from sdlab.training import precision as choosing
 from sdlab.training import run as running
 from sdlab.training.in_part import TRAINED
 from sdlab.training.run import Run
@@ -54,6 +55,15 @@ def test_a_run_resumes_where_it_was(tmp_path, clock):
     assert train(tmp_path, clock).step == 2
     run = train(tmp_path, clock, minutes=2)
     assert (run.step, run.samples, run.spent) == (4, 16, pytest.approx(2))
+
+
+@pytest.mark.parametrize("precisions", [("no", "bf16"), ("bf16", "no")])
+def test_a_second_training_in_a_process_has_a_precision_of_its_own(tmp_path, clock, precisions, monkeypatch):
+    monkeypatch.setattr(running, "has_bf16", lambda device: True)
+    for precision in precisions:
+        run = train(tmp_path / precision, clock, precision=precision, device="cpu")
+        assert run.step == 2
+        assert run.accelerator.mixed_precision == precision
 
 
 def test_killed_at_any_moment_of_a_save_it_resumes_and_saves_again(tmp_path, clock, kill_at):
@@ -182,7 +192,7 @@ def test_bf16_is_taken_only_where_a_gpu_computes_in_it(tmp_path, monkeypatch, ca
         def init_trackers(self, name):
             pass
 
-    monkeypatch.setattr(running, "Accelerator", Fake)
+    monkeypatch.setattr(choosing, "Accelerator", Fake)
     monkeypatch.setattr(running, "set_seed", lambda *_, **__: None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
