@@ -1,8 +1,8 @@
 """Draw what appears when while the pocket models are trained, from their logs and sheets: `python -m docs.tools.training`.
 
 `docs/training/` holds the log of every run that the shipped model went through, and the sheets of the first 48 fixed prompts that were
-drawn on the way (15 steps, guidance 4), as WebP; in the third run also of 24 scenes of two things, and of 24 prompts in Portuguese. Of the
-XL, the log of its base's one run, and sheets of 24 prompts and 24 scenes of two things.
+drawn on the way (15 steps, guidance 4), as WebP; from the third run on also of 24 scenes of two things, and of 24 prompts in Portuguese.
+The strict judge looked at the fourth run, and the first judge at the others, so it has a table of its own. Of the XL, the log of its base's one run, and sheets of 24 prompts and 24 scenes of two things.
 """
 
 import json
@@ -44,10 +44,12 @@ class Sheets:
         return sheet.crop((x, y, x + self.side, y + self.side))
 
 
-EARLY, LATE, XL = Sheets(("first", "second"), 64, 12, 48, 0), Sheets(("third",), 64, 12, 48, 24), Sheets(("xl",), 128, 8, 24, 24)
+EARLY, LATE = Sheets(("first", "second"), 64, 12, 48, 0), Sheets(("third",), 64, 12, 48, 24)
+FOURTH, XL = Sheets(("fourth",), 128, 12, 48, 24), Sheets(("xl",), 128, 8, 24, 24)
 GROWN = {  # which places of a sheet are shown growing
     "pocket-growing.png": (EARLY, (11, 4, 22, 33, 44, 16, 9, 37)),
     "pocket-two.png": (LATE, (50, 51, 52, 55, 62, 63, 66, 69)),
+    "pocket-fourth.png": (FOURTH, (0, 16, 48, 50, 51, 55, 58, 62)),
     "xl-growing.png": (XL, (0, 11, 12, 18, 25, 26, 38, 39)),
 }
 
@@ -118,13 +120,13 @@ def table(seen):
 
 
 def main():
-    """Draw all pictures, and print both tables."""
-    small, large = looks(EARLY.runs + LATE.runs), looks(XL.runs)
+    """Draw all pictures, and print the tables."""
+    small, fourth, large = looks(EARLY.runs + LATE.runs), looks(FOURTH.runs), looks(XL.runs)
     curves(small)
     for name, (sheets, shown) in GROWN.items():
-        growing(large if sheets is XL else small, sheets, shown, name)
-    table(small)
-    table(large)
+        growing({FOURTH: fourth, XL: large}.get(sheets, small), sheets, shown, name)
+    for seen in (small, fourth, large):
+        table(seen)
 
 
 if __name__ == "__main__":

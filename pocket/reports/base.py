@@ -72,6 +72,11 @@ def ruler(config, folder):
     return judge.to(pick())
 
 
+def name_judge(config, folder):
+    """The word by which the judge that measured is known again."""
+    return digest(judging.find_folder(config, folder) / WEIGHTS)
+
+
 def load_results(config, folder):
     """The file of the evaluation in `folder` and what it holds; the program ends with the remedy where there is none."""
     path = folder / "evaluation.json"
@@ -126,7 +131,7 @@ def main(
         contact_sheet(pictures[:100], 10).save(folder / f"{name.lower().replace(' ', '-')}.png")
         print(name, {head: f"{right:.0%}" for head, right in sets[name]["accuracy"].items()}, flush=True)
     results = {
-        "judge": digest(judging.find_folder(config, folder) / WEIGHTS),
+        "judge": name_judge(config, folder),
         "steps": steps, "guidance": guidance, "side": config.shown, "sets": sets,
         "object_top5": sum(first_five) / len(first_five), "frechet": frechet,
         "autoencoder_psnr_db": held_out_psnr(pipe.vae, replace(config, side=config.shown), paint=partial(draw, grain=config.wider)),

@@ -15,7 +15,7 @@ import typer
 from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, StableDiffusionPipeline
 
 import sdlab
-from pocket.reports.base import ruler
+from pocket.reports.base import name_judge, ruler
 from pocket.reports.results import write_results
 from pocket.ruler import judge as judging
 from pocket.ruler import prompts
@@ -33,8 +33,9 @@ STEPS, GUIDANCE = 25, 4.0
 
 
 def load_pipeline(config, folder, model=None):
-    """The stock pipeline of the shipped model with the ControlNet in `model`, else the one trained in `folder`."""
-    controlnet = ControlNetModel.from_pretrained(model or folder / "controlnet" / "model")
+    """The stock pipeline of the shipped model with the ControlNet in `model`, else the one trained in `folder`, else the shipped one."""
+    trained = folder / "controlnet" / "model"
+    controlnet = ControlNetModel.from_pretrained(model or (trained if trained.exists() else ASSETS / "pocket-scribble"))
     base = StableDiffusionPipeline.from_pretrained(ASSETS / "pocket", dtype=torch.float32)
     return StableDiffusionControlNetPipeline(**base.components, controlnet=controlnet, requires_safety_checker=False).to(pick())
 
@@ -75,11 +76,12 @@ def measure(pipe, judge, config, texts, scenes):
 def main(
     config: Annotated[str, typer.Option(help="which configuration it was trained with")] = "cpu",
     folder: Annotated[Path, typer.Option(help="where the stages left their results")] = Path("build/pocket"),
-    model: Annotated[Path | None, typer.Option(help="the ControlNet; default: the stage's own")] = None,
+    model: Annotated[Path | None, typer.Option(help="the ControlNet; default: the stage's, or the shipped one")] = None,
     count: Annotated[int, typer.Option(help="number of prompts")] = 128,
 ):
     """Score the ControlNet and write the numbers and the sheet."""
     config, folder = CONFIGS[config], folder / config
+    folder.mkdir(parents=True, exist_ok=True)
     pipe, judge = load_pipeline(config, folder, model), ruler(config, folder)
     texts, scenes = map(list, zip(*prompts.one_thing(config.mix, count), strict=True))
     table = []
@@ -88,7 +90,7 @@ def main(
             table.append({"things": where, "drawn from": kind, **row})
             print(table[-1], flush=True)
     results = {
-        "prompts": count, "steps": STEPS, "guidance": GUIDANCE, "table": table,
+        "judge": name_judge(config, folder), "prompts": count, "steps": STEPS, "guidance": GUIDANCE, "table": table,
         "parameters": sum(p.numel() for p in pipe.controlnet.parameters()),
     }  # fmt: skip
     write_results(folder / "scribble.json", results)

@@ -14,7 +14,7 @@ import torch
 import typer
 from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
 
-from pocket.reports.base import interval, ruler
+from pocket.reports.base import interval, name_judge, ruler
 from pocket.reports.behaviour import sharpness
 from pocket.reports.results import write_results
 from pocket.ruler import judge as judging
@@ -37,10 +37,12 @@ FINEST = 0.5  # waves shorter than four pixels: half of the frequencies, up to t
 
 
 def load_pipelines(folder):
-    """The base and the refiner trained in `folder`, sharing autoencoder and second text encoder."""
+    """The base and the refiner trained in `folder`, or the shipped ones, sharing autoencoder and second text encoder."""
+    trained = folder / "xl" / "model", folder / "refiner" / "model"
+    xl, expert = trained if trained[0].exists() else (ASSETS / "pocket-xl", ASSETS / "pocket-xl-refiner" / "unet")
     vae = AutoencoderKL.from_pretrained(ASSETS / "pocket" / "vae", dtype=torch.float32)
-    base = StableDiffusionXLPipeline.from_pretrained(folder / "xl" / "model", vae=vae, dtype=torch.float32).to(pick())
-    return base, assemble(UNet2DConditionModel.from_pretrained(folder / "refiner" / "model").to(pick()), base)
+    base = StableDiffusionXLPipeline.from_pretrained(xl, vae=vae, dtype=torch.float32).to(pick())
+    return base, assemble(UNet2DConditionModel.from_pretrained(expert, dtype=torch.float32).to(pick()), base)
 
 
 @torch.no_grad()
@@ -141,8 +143,11 @@ def main(
     """Score base and refiner, and write the numbers and the sheet."""
     small = CONFIGS[config]
     config, folder = enlarge(small), folder / small.name
+    folder.mkdir(parents=True, exist_ok=True)
     judge, (base, refiner) = ruler(small, folder), load_pipelines(folder)
-    results = {"prompts": count, "steps": STEPS, "guidance": GUIDANCE, "side": config.shown, "sets": {}}
+    results = {
+        "judge": name_judge(small, folder), "prompts": count, "steps": STEPS, "guidance": GUIDANCE, "side": config.shown, "sets": {},
+    }  # fmt: skip
     for name, invent in (("one thing", prompts.one_thing), ("two things", prompts.two_things)):
         texts, scenes = map(list, zip(*invent(config.mix, count), strict=True))
         true = draw_shown(config, scenes, 1)

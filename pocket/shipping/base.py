@@ -13,7 +13,7 @@ import typer
 from diffusers import StableDiffusionPipeline
 
 from pocket.shipping.card import card
-from pocket.shipping.ship import SHARD, Shipment, average_accuracy, describe, load_shipped, refuse_worse, ship
+from pocket.shipping.ship import SHARD, SHIPPED_NUMBERS, Shipment, average_accuracy, describe, refuse_worse, ship
 from pocket.stages.config import CONFIGS
 from pocket.stages.diffusion import BEFORE
 from pocket.stages.settings import last_run
@@ -24,7 +24,7 @@ TRAINING = "training.json"  # the story of a shipped model, beside its weights
 
 
 BASE = Shipment(
-    "pocket model", ASSETS / "pocket", 60e6,
+    "pocket model", "base", ASSETS / "pocket", 60e6,
     lambda results: average_accuracy(measured["accuracy"] for measured in results["sets"].values()),
 )  # fmt: skip
 
@@ -47,23 +47,13 @@ def training(folder, config):
     return story
 
 
-def refuse_another_judge(results, shipment, config):
-    """End the program if the shipped model was measured by another judge, so that the numbers cannot be compared."""
-    shipped = load_shipped(shipment.assets)
-    if shipped and shipped["judge"] != results["judge"]:
-        raise SystemExit(
-            f"the shipped model was measured by judge {shipped['judge']}, the new one by {results['judge']}, so they cannot be compared: "
-            f"measure the shipped one again with python -m pocket.reports.base --config {config.name} --model {shipment.assets}, and "
-            f"keep that with python -m pocket.shipping.base --config {config.name} --numbers-only"
-        )
-
-
 def main(
     config: Annotated[str, typer.Option(help="which configuration the model was trained with")] = "cpu",
     folder: Annotated[Path, typer.Option(help="where the stages left their results")] = Path("build/pocket"),
     hardware: Annotated[str, typer.Option(help="what it was trained on, for the card")] = "two CPU cores",
     assets: Annotated[Path, typer.Option(help="where the shipped model lives")] = ASSETS / "pocket",
     numbers_only: Annotated[bool, typer.Option("--numbers-only", help="the shipped weights stay, and were measured again")] = False,
+    shipped_numbers: Annotated[Path | None, SHIPPED_NUMBERS] = None,
 ):
     """Convert, describe and put in place; the old model stays until the new one is whole."""
     config, folder, shipment = CONFIGS[config], folder / config, replace(BASE, assets=assets)
@@ -72,8 +62,7 @@ def main(
         story = json.loads((assets / TRAINING).read_text(encoding="utf-8"))
         describe(assets, results, card(config, story, results, hardware))
         return
-    refuse_another_judge(results, shipment, config)
-    refuse_worse(shipment, results)
+    refuse_worse(shipment, results, shipped_numbers)
     story = training(folder, config)
 
     def fill(partial):

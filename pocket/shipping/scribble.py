@@ -12,7 +12,7 @@ import torch
 import typer
 from diffusers import ControlNetModel
 
-from pocket.shipping.ship import SHARD, Shipment, refuse_worse, ship
+from pocket.shipping.ship import SHARD, SHIPPED_NUMBERS, Shipment, refuse_worse, ship
 from pocket.shipping.tables import HEAD, RUN, fill_table
 from pocket.stages.config import CONFIGS
 from pocket.stages.settings import last_run
@@ -79,7 +79,7 @@ def merit(results):
     return row["agreement"] - row["chance"] + row["object"]
 
 
-SCRIBBLE = Shipment("ControlNet", ASSETS / "pocket-scribble", 15e6, merit)
+SCRIBBLE = Shipment("ControlNet", "scribble", ASSETS / "pocket-scribble", 15e6, merit)
 
 
 def main(
@@ -87,11 +87,12 @@ def main(
     folder: Annotated[Path, typer.Option(help="where the stage left its results")] = Path("build/pocket"),
     hardware: Annotated[str, typer.Option(help="what it was trained on, for the card")] = "two CPU cores",
     assets: Annotated[Path, typer.Option(help="where the shipped one lives")] = SCRIBBLE.assets,
+    shipped_numbers: Annotated[Path | None, SHIPPED_NUMBERS] = None,
 ):
     """Convert, describe and put in place; the old one stays until the new one is whole."""
     config, folder, shipment = CONFIGS[config], folder / config, replace(SCRIBBLE, assets=assets)
     results = json.loads((folder / "scribble.json").read_text(encoding="utf-8"))
-    refuse_worse(shipment, results)
+    refuse_worse(shipment, results, shipped_numbers)
 
     def fill(partial):
         ControlNetModel.from_pretrained(folder / "controlnet" / "model", dtype=torch.float16).save_pretrained(partial, max_shard_size=SHARD)

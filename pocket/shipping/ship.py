@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import typer
+
 from pocket.reports.results import write_results
 from sdlab.system.folders import replace_folder, restore_folder
 
@@ -25,12 +27,14 @@ class Shipment:
 
     Args:
         name: what messages call it.
+        room: what `pocket.reports` and `pocket.shipping` call it.
         assets: the folder that ships.
         most: bytes of weights that may ship, in all.
         merit: the numbers of a report → one number to compare two models by; the larger, the better.
     """
 
     name: str
+    room: str
     assets: Path
     most: float
     merit: Callable
@@ -49,9 +53,24 @@ def load_shipped(assets):
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
 
-def refuse_worse(shipment, results):
-    """End the program if the new results are below those of the shipped model."""
-    shipped = load_shipped(shipment.assets)
+SHIPPED_NUMBERS = typer.Option(help="what the report says of the shipped model, where another judge had measured it")
+
+
+def refuse_worse(shipment, results, shipped_numbers=None):
+    """End the program if the new results are below those of the shipped model, or another judge's, so that nobody can tell.
+
+    Args:
+        shipment: which model.
+        results: the new one's numbers.
+        shipped_numbers: a file with the shipped one's numbers; default: those that ship with it.
+    """
+    shipped = json.loads(shipped_numbers.read_text(encoding="utf-8")) if shipped_numbers else load_shipped(shipment.assets)
+    if shipped and shipped.get("judge") != results["judge"]:
+        raise SystemExit(
+            f"the shipped {shipment.name} was measured by judge {shipped.get('judge', 'unknown')}, the new one by {results['judge']}, so "
+            f"they cannot be compared: measure the shipped one with python -m pocket.reports.{shipment.room} --folder build/shipped, and "
+            "give the file that it writes as --shipped-numbers"
+        )
     if shipped and shipment.merit(results) < shipment.merit(shipped):
         raise SystemExit(
             f"the new {shipment.name} scores {shipment.merit(results):.3f}, the shipped one {shipment.merit(shipped):.3f}: train longer, "

@@ -16,17 +16,17 @@ from sdlab.assets import ASSETS
 
 @pytest.fixture
 def shipment(tmp_path):
-    return Shipment("tiny model", tmp_path / "assets" / "tiny", 100, lambda results: results["score"])
+    return Shipment("tiny model", "base", tmp_path / "assets" / "tiny", 100, lambda results: results["score"])
 
 
-def put(shipment, word, score=1.0):
+def put(shipment, word, score=1.0, judge="eye"):
     """Ship a model whose every file holds a word."""
 
     def fill(folder):
         (folder / "unet").mkdir(parents=True)
         (folder / "unet" / "model.safetensors").write_text(word, encoding="utf-8")
 
-    ship(shipment, fill, {"score": score}, word)
+    ship(shipment, fill, {"score": score, "judge": judge}, word)
 
 
 def read(folder):
@@ -56,11 +56,22 @@ def test_a_model_that_is_too_large_leaves_the_old_one(shipment):
 
 
 def test_a_worse_model_is_refused_and_the_first_is_not(shipment):
-    refuse_worse(shipment, {"score": 0.1})
+    refuse_worse(shipment, {"score": 0.1, "judge": "eye"})
     put(shipment, "old", score=0.8)
-    refuse_worse(shipment, {"score": 0.8})
+    refuse_worse(shipment, {"score": 0.8, "judge": "eye"})
     with pytest.raises(SystemExit, match=r"the new tiny model scores 0\.700, the shipped one 0\.800: train longer"):
-        refuse_worse(shipment, {"score": 0.7})
+        refuse_worse(shipment, {"score": 0.7, "judge": "eye"})
+
+
+def test_what_another_judge_measured_is_compared_only_with_what_it_says_of_the_shipped_model(shipment, tmp_path):
+    put(shipment, "old", score=0.8)
+    with pytest.raises(SystemExit, match=r"by judge eye, the new one by ear, so .* pocket\.reports\.base .* as --shipped-numbers"):
+        refuse_worse(shipment, {"score": 0.9, "judge": "ear"})
+    heard = tmp_path / "heard.json"
+    heard.write_text(json.dumps({"score": 0.6, "judge": "ear"}), encoding="utf-8")
+    refuse_worse(shipment, {"score": 0.7, "judge": "ear"}, heard)
+    with pytest.raises(SystemExit, match=r"scores 0\.500, the shipped one 0\.600"):
+        refuse_worse(shipment, {"score": 0.5, "judge": "ear"}, heard)
 
 
 @pytest.mark.parametrize("shipped", [BASE, SCRIBBLE, XL, REFINER], ids=lambda shipped: shipped.name)
