@@ -145,7 +145,8 @@ _ = axis.set_ylabel("change of the vector")
 # is the reverse. At each size, the way down also hands its results directly to the way up, which
 # draws the U: these *skip connections* keep the fine detail that the small grids in the middle
 # cannot hold. We put a *hook* on each block, a function that PyTorch calls whenever the block has
-# computed something, and note what comes out.
+# computed something, and note what comes out. (In the drawings the height of a box is the side of
+# the grid; below it stand channels × height × width, and the parameters.)
 
 # %%
 diagrams.levels(
@@ -194,8 +195,8 @@ print(f"similarity of levels 5 apart: {near:.2f}; 500 apart: {far:.2f}")
 # $$w_j = \frac{\exp(q \cdot k_j / \sqrt{d})}{\sum_i \exp(q \cdot k_i / \sqrt{d})},$$
 # and the cell receives the mean of the values with these weights. Every layer does this several
 # times side by side, with other matrices; each of them is a *head*. We average the weights over all
-# layers, heads and steps, and lay them over the picture. (Each map is brightened until its own
-# highest value is white, so brightness cannot be compared between words.)
+# layers, heads and steps, and lay them over the picture. (Each map is coloured from its own lowest
+# to its own highest value, so brightness cannot be compared between words.)
 #
 # > **Predict.** Where will *lion* be bright, and where *beach*?
 
