@@ -135,8 +135,8 @@ _ = axis.set_ylabel("change of the vector")
 # %% [markdown]
 # The word *on* became *in*. Nothing before it changed, and everything from it on did, even the
 # empty places at the end. So the last vectors have seen the whole sentence. The U-Net looks at all
-# 77. (How *much* a vector changes does not say how much the word means: the comma, for example, has
-# nothing of its own to say, and carries what stands before it.)
+# of the 77. (How *much* a vector changes does not say how much the word means: the comma, for
+# example, has nothing of its own to say, and carries what stands before it.)
 #
 # ## 3 · The U-Net
 #
@@ -321,8 +321,8 @@ for channel, axis in enumerate(axes):
 # It holds the noise schedule. A latent at level $t$ is
 # $$x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\varepsilon,$$
 # the clean latent $x_0$ and noise $\varepsilon$ (drawn from the standard normal distribution), in a
-# mixture that $\bar\alpha_t$ determines. As $t$ grows, $\bar\alpha_t$ falls from nearly 1 to nearly
-# 0. (Notebook 10 derives this.) A run visits only a few of the thousand levels.
+# mixture that $\bar\alpha_t$ determines, which falls from nearly 1 to nearly 0 as $t$ grows.
+# (Notebook 10 derives this.) A run visits only a few of the thousand levels.
 
 # %%
 pipe.scheduler.set_timesteps(25)
