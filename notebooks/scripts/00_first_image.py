@@ -1,11 +1,12 @@
 # %% [markdown]
 # # 00 · First image
 #
-# A model that ships with this course turns noise and a sentence into a picture. You will make one in the next few minutes, on
-# whatever machine this is, and at the end you will be able to make exactly the same one again.
+# A model that ships with this course turns noise and a sentence into a picture. You will make one
+# in the next few minutes, on whatever machine this is, and at the end you will be able to make
+# exactly the same one again.
 #
-# **You will be able to** load a model, describe a picture completely with a *recipe*, change one ingredient at a time, and keep a
-# picture together with the recipe that made it.
+# **You will be able to** load a model, describe a picture completely with a *recipe*, change one
+# ingredient at a time, and keep a picture together with the recipe that made it.
 #
 # | | pocket model (default) | SD 1.5 (`SDLAB_MODEL=sd15`) |
 # |---|---|---|
@@ -16,9 +17,11 @@
 # %% [markdown]
 # ## Where am I running?
 #
-# Diffusion runs on an NVIDIA GPU (`cuda`), on Apple silicon (`mps`) and on any processor (`cpu`). The course picks the first of
-# these that is there. On a GPU it computes with 16-bit numbers, which halve the memory; on a CPU with 32-bit ones. `diagnose` looks whether
-# this machine is fit for the course, and prints what is not fine and what to do about it. (In a terminal `sdlab doctor` looks at more.)
+# Diffusion runs on an NVIDIA GPU (`cuda`), on Apple silicon (`mps`) and on any processor (`cpu`).
+# The course picks the first of these that is there. On a GPU it computes with 16-bit numbers, which
+# halve the memory; on a CPU with 32-bit ones. `diagnose` checks whether this machine is fit for the
+# course, and prints what is wrong and what to do about it. (In a terminal, `sdlab doctor` checks
+# more.)
 
 # %%
 import sdlab
@@ -30,8 +33,9 @@ sdlab.diagnose()
 # %% [markdown]
 # ## Load a model
 #
-# `sdlab.load()` returns an ordinary pipeline of `diffusers`, the most widely used library for diffusion models. A pipeline holds all
-# parts of a model and the code that runs them. What you learn on this one works on every other.
+# `sdlab.load()` returns an ordinary pipeline of `diffusers`, the most widely used library for
+# diffusion models. A pipeline holds all parts of a model and the code that runs them. What you
+# learn on this one works on every other.
 
 # %%
 import time
@@ -45,8 +49,9 @@ print(f"{type(pipe).__name__}: {total / 1e6:.1f} million parameters")
 print(f"{side}×{side} pixels, loaded in {seconds:.1f} s")
 
 # %% [markdown]
-# The pocket model is small, and so is its world. It has seen these things, styles and places. A prompt may use other words too, but
-# then it can only guess. (SD 1.5 has seen much more, and nobody can list it.)
+# The pocket model is small, and so is its world. It has seen these things, styles and places. A
+# prompt may use other words too, but then it can only guess. (SD 1.5 has seen much more, and nobody
+# can list it.)
 
 # %%
 import textwrap
@@ -63,11 +68,13 @@ for kind, names in (
 # %% [markdown]
 # ## The first picture
 #
-# A `Recipe` holds everything that decides a picture. The *prompt* says what to draw. The *seed* picks the noise that it is drawn from.
-# *Steps* is the number of times that noise is removed, and *guidance* is how closely the picture has to follow the prompt. The next
-# notebooks explain each of them.
+# A `Recipe` holds everything that decides a picture. The *prompt* says what to draw. The *seed*
+# picks the noise that it is drawn from. *Steps* is the number of times that noise is removed, and
+# *guidance* is how closely the picture has to follow the prompt. The next notebooks explain each of
+# them.
 #
-# > **Predict.** Which parts of the sentence will you recognise in the picture: the object, the place, the style?
+# > **Predict.** Which parts of the sentence will you recognise in the picture: the object, the
+# > place, the style?
 
 # %%
 first = sdlab.Recipe("a lion on the beach, cartoon", seed=3, steps=25, guidance=4.0)
@@ -75,9 +82,10 @@ lion = sdlab.generate(pipe, first, keep_latents=True, progress=False)
 sdlab.show(lion)
 
 # %% [markdown]
-# You have just judged the picture yourself. The course has a *judge* as well: a small network that was trained on true pictures of the
-# pocket model's world, and says what it sees. It may also answer *none of these*. It is not as good as your eye, but it can look at
-# thousands of pictures, and we will ask it often.
+# You have just judged the picture yourself. The course has a *judge* as well: a small network that
+# says what it sees in a picture. It learned from *true pictures* of the pocket model's world, which
+# a program has drawn, and from spoilt ones, to which it learned to answer *none of these*. It is
+# not as good as your eye, but it can look at thousands of pictures, and we will ask it often.
 
 # %%
 in_our_world = (
@@ -93,9 +101,10 @@ if in_our_world:
 # %% [markdown]
 # ## Watch it appear
 #
-# The picture was not drawn line by line. All of it is there from the start, as noise, and every step removes some of the noise
-# everywhere at once. Here are eight moments of the same run. (The model works on a small grid of numbers, the *latents*, and a decoder
-# turns them into pixels. Notebook 01 shows how.)
+# The picture was not drawn line by line. All of it is there from the start, as noise, and every
+# step removes some of the noise everywhere at once. Here are eight moments of the same run. (The
+# model works on a small grid of numbers, the *latents*, and a decoder turns them into pixels.
+# Notebook 01 shows how.)
 #
 # > **Predict.** In which step can the beach be recognised, and in which the lion?
 
@@ -129,12 +138,13 @@ for head, name in (("background", "beach"), ("style", "cartoon"), ("object", "li
     )
 
 # %% [markdown]
-# As long as the picture is full of noise, nobody can recognise anything in it, and neither can the judge. What the *model* already knows
-# at such a step is another question. Notebook 03 answers it.
+# As long as the picture is full of noise, nobody can recognise anything in it, and neither can the
+# judge. What the *model* already knows at such a step is another question. Notebook 03 answers it.
 #
 # ## Change one thing
 #
-# An experiment changes one ingredient and keeps the rest. Here the style changes, and the seed stays.
+# An experiment changes one ingredient and keeps the rest. Here the style changes, and the seed
+# stays.
 #
 # > **Predict.** Same noise, other words: will the lion stand in the same place?
 
@@ -152,8 +162,9 @@ seeds = [sdlab.generate(pipe, recipe, progress=False) for recipe in by_seed]
 sdlab.show(seeds)
 
 # %% [markdown]
-# To answer with a number, we ask the model itself where in the picture it looks for the word *lion* (notebook 01 shows how), and take the
-# centre of the places where it looks most. 50% across and 50% down is the middle of the picture.
+# To answer with a number, we ask the model itself where in the picture it looks for the word *lion*
+# (notebook 01 shows how), and take the centre of the places where it looks most. 50% across and 50%
+# down is the middle of the picture.
 
 # %%
 import numpy as np
@@ -174,11 +185,13 @@ for name, recipes in (
     print(f"{name}: {places}")
 
 # %% [markdown]
-# The lion stands near the middle in *both* rows. So the first row alone would have misled us: it is not the seed that holds the lion in
-# its place. This model nearly always puts its object in the middle. What the seed changes is how the lion looks, and the beach around
-# it. A comparison needs something to compare with.
+# The lion stands near the middle in *both* rows. So the first row alone would have misled us: it is
+# not the seed that holds the lion in its place. This model nearly always puts its object in the
+# middle. What the seed changes is how the lion looks, and the beach around it. A comparison needs
+# something to compare with.
 #
-# Two ingredients are left. Here are the same words and the same noise with more and more steps, and with more and more guidance.
+# Two ingredients are left. Here are the same words and the same noise with more and more steps, and
+# with more and more guidance.
 
 # %%
 steps = [1, 2, 5, 10, 25]
@@ -199,8 +212,9 @@ sdlab.grid(
 #
 # ## Does the same recipe give the same picture?
 #
-# If it does, nothing but the recipe needs to be kept. We test it on four seeds, and measure how many
-# pixels differ between two runs with the same seed, and between two runs with neighbouring seeds.
+# If it does, nothing but the recipe needs to be kept. We test it on four seeds, and measure how
+# many pixels differ between two runs with the same seed, and between two runs with neighbouring
+# seeds.
 
 
 # %%
@@ -218,13 +232,14 @@ print(
 )
 
 # %% [markdown]
-# The noise comes from a generator on the CPU, one for each image. So a seed means the same noise on every device. The calculations after
-# that may be rounded differently on another device. On the same device they are not, as you have just seen.
+# The noise comes from a generator of random numbers on the CPU, one for each image. So a seed means
+# the same noise on every device. The calculations after that may be rounded differently on another
+# device. On the same device they are not, as you have just seen.
 #
 # ## Keep it, and make it again
 #
-# `save` writes a PNG with the recipe inside, in the form that AUTOMATIC1111's web UI and other tools read. If a file of that name exists,
-# it takes the next free name.
+# `save` writes a PNG with the recipe inside, in the form that AUTOMATIC1111's web UI and other
+# tools read. If a file of that name exists, it takes the next free name.
 
 # %%
 from PIL import Image
@@ -256,7 +271,8 @@ print(f"memory at its peak so far: {device.peak_memory(lion.device) / 2**30:.1f}
 # %% [markdown]
 # ## When something is wrong
 #
-# A recipe is checked when it is written, not after minutes of waiting. Each message names the value, the rule, and what to do.
+# A recipe is checked when it is written, not after minutes of waiting. Each message names the
+# value, the rule, and what to do.
 
 # %%
 for mistake in (
@@ -270,12 +286,13 @@ for mistake in (
 # %% [markdown]
 # ## Exercise (5 minutes)
 #
-# Write a recipe `mine` that differs from `first` in its prompt and its seed only and draws another animal, and make it. Then run the
-# check. (Which animals the model knows you see in the list above.)
+# Write a recipe `mine` that differs from `first` only in its prompt and its seed, and that asks for
+# another animal. Make its picture, `my_run`, and run the check. (The list above shows which animals
+# the model knows.)
 
 # %% tags=["stub"]
 mine = first  # change this line: first.but(…)
-my_run = None  # and this one
+my_run = None  # and this one: make the picture of mine
 
 # %% tags=["solution"]
 mine = first.but(prompt="a penguin in the snow, cartoon", seed=11)
@@ -313,14 +330,17 @@ my_run and sdlab.show(my_run)
 # %% [markdown]
 # ## What you learned
 #
-# - A recipe decides a picture: prompt, seed, steps and guidance. The same recipe gives the same picture on the same device.
+# - A recipe decides a picture: prompt, seed, steps and guidance. The same recipe gives the same
+#   picture on the same device.
 # - A picture appears everywhere at once, out of noise.
 # - An experiment changes one ingredient, and needs something to compare with.
 #
 # ## Go further
 #
-# - Give the recipe `images=4`: one call, four seeds. Is the first of them the picture you know?
+# - Give the recipe `images=4`: one call, four seeds. Is the first of the four the picture that you
+#   know?
 # - Watch a picture while it is made: `sdlab.generate(pipe, first, on_step=sdlab.preview(pipe))`.
-# - `sdlab.Gallery("outputs")` lists what you kept, newest last. Try `.filter(seed=3)` and `.show()` on it.
+# - `sdlab.Gallery("outputs")` lists what you kept, newest last. Try `.filter(seed=3)` and `.show()`
+#   on it.
 # - Open your PNG in another Stable Diffusion tool: it shows the same parameters.
 # - The next notebook opens the model and looks at its five parts, one by one.

@@ -1,12 +1,13 @@
 # %% [markdown]
 # # 01 · Architecture tour
 #
-# A Stable Diffusion model consists of five parts that hand a sentence and some noise on to one another. In this notebook you open each part, see what
-# goes in and what comes out, and in the end you write the loop that connects them yourself. It gives the same picture as the
-# library's, to the last bit.
+# A Stable Diffusion model consists of five parts that hand a sentence and some noise on to one
+# another. In this notebook you open each part, see what goes in and what comes out, and in the end
+# you write the loop that connects them yourself. It makes the same picture as the library's own
+# loop, to the last bit.
 #
-# **You will be able to** name the five parts and what each one turns into what, read a U-Net's shapes, see where in the picture the model looks for each word,
-# and write the sampling loop.
+# **You will be able to** name the five parts and what each one turns into what, read a U-Net's
+# shapes, see where in the picture the model looks for each word, and write the sampling loop.
 #
 # | | pocket model (default) | SD 1.5 (`SDLAB_MODEL=sd15`) |
 # |---|---|---|
@@ -30,9 +31,11 @@ print(sdlab.describe())
 # %% [markdown]
 # ## The five parts
 #
-# **Text → tokens → embeddings → denoised latents → picture.** The *tokenizer* cuts the sentence into numbers. The *text encoder* turns them
-# into vectors that carry meaning. The *U-Net* takes noise away from a small grid of numbers, the latents, again and again, looking at
-# those vectors. The *scheduler* says how much noise there is at each step, and takes the step. The *VAE* (variational autoencoder) turns the latents into pixels.
+# **Text → tokens → embeddings → denoised latents → picture.** The *tokenizer* cuts the sentence
+# into numbers. The *text encoder* turns them into vectors that carry meaning. The *U-Net* takes
+# noise away from a small grid of numbers, the latents, again and again, looking at those vectors.
+# The *scheduler* says how much noise there is at each step, and takes the step. The *VAE*
+# (variational autoencoder) turns the latents into pixels.
 
 # %%
 for part, (kind, count) in anatomy.parts(pipe).items():
@@ -40,8 +43,9 @@ for part, (kind, count) in anatomy.parts(pipe).items():
     print(f"{part:14s}{kind:26s}{learned}")
 
 # %% [markdown]
-# How big are the real ones? We build SD 1.5 and SDXL on torch's *meta* device. It holds shapes but no numbers, so that billions of
-# parameters take no memory, and they can be counted here instead of quoted.
+# How big are the real ones? We build SD 1.5 and SDXL on torch's *meta* device. It holds shapes but
+# no numbers, so that billions of parameters take no memory, and they can be counted here instead of
+# quoted.
 
 # %%
 real = {name: anatomy.on_paper(name) for name in ("sd15", "sdxl")}
@@ -56,7 +60,9 @@ for name, modules in real.items():
     )
 
 # %% [markdown]
-# The classes and their order are the same; only widths and depths differ. These settings determine them:
+# All three are built from the same classes. They differ in how wide and how deep these are, in
+# which blocks of the U-Net look at the text, and SDXL has a second text encoder (notebook 09).
+# These are the settings of the loaded model:
 
 # %%
 text, unet, vae, steps = (
@@ -76,14 +82,17 @@ print(
 )
 
 # %% [markdown]
-# (The pocket model's U-Net predicts $v$, a mixture of picture and noise that notebook 10 explains; SD 1.5 predicts the noise, *epsilon*.)
+# (The pocket model's U-Net predicts $v$, a mixture of picture and noise that notebook 10 explains;
+# SD 1.5 predicts the noise, *epsilon*.)
 #
 # ## 1 · The tokenizer
 #
-# It cuts a sentence into pieces from a fixed vocabulary: frequent words whole, rare ones in parts. `</w>` marks the end of a word. A start
-# and an end token are put around them, and the rest of the 77 places is filled with the end token.
+# It cuts a sentence into pieces from a fixed vocabulary: frequent words whole, rare ones in parts.
+# `</w>` marks the end of a word. A start and an end token are put around them, and the rest of the
+# 77 places is filled with the end token.
 #
-# > **Predict.** Which of these words does the tokenizer know as one piece: *lion*, *umbrella*, *photosynthesis*?
+# > **Predict.** Which of these words does the tokenizer know as one piece: *lion*, *umbrella*,
+# > *photosynthesis*?
 
 # %%
 prompt = "a lion next to an umbrella on the beach, oil painting"
@@ -93,13 +102,14 @@ print("photosynthesis:", pipe.tokenizer.tokenize("photosynthesis"))
 print(f"ids {tuple(ids.shape)}:", ids[0, :16].tolist(), "…")
 
 # %% [markdown]
-# *Lion* is one piece, because the vocabulary was made from captions in which it is frequent. *Photosynthesis* never occurs there, and is
-# put together from parts. Look for *umbrella* in the first line.
+# *Lion* is one piece, because the vocabulary was made from captions in which it is frequent.
+# *Photosynthesis* never occurs there, and is put together from parts. Look for *umbrella* in the
+# first line.
 #
 # ## 2 · The text encoder
 #
-# It is a *transformer*. Each token's vector is changed by the tokens before it, never by those behind it. That can be measured: change
-# one word, and see from which word on the vectors differ.
+# It is a *transformer*. Each token's vector is changed by the tokens before it, never by those
+# behind it. That can be measured: change one word, and see from which word on the vectors differ.
 
 
 # %%
@@ -123,16 +133,20 @@ axis.bar(range(len(labels)), change[: len(labels)])
 axis.set_xticks(range(len(labels)), labels)
 _ = axis.set_ylabel("change of the vector")
 # %% [markdown]
-# The word *on* became *in*. Nothing before it changed, and everything from it on did, even the empty places at the end. So the last
-# vectors have seen the whole sentence. The U-Net looks at all 77. (How *much* a vector changes does not say how much the word means: the
-# comma, for example, has nothing of its own to say, and carries what stands before it.)
+# The word *on* became *in*. Nothing before it changed, and everything from it on did, even the
+# empty places at the end. So the last vectors have seen the whole sentence. The U-Net looks at all
+# of the 77. (How *much* a vector changes does not say how much the word means: the comma, for
+# example, has nothing of its own to say, and carries what stands before it.)
 #
 # ## 3 · The U-Net
 #
-# It takes a noisy latent, the noise level, and the 77 vectors, and predicts how to clean the latent. On the way down the grid gets smaller and
-# the number of channels grows; on the way up it is the reverse. At each size, the way down also hands its results directly to the way up,
-# which draws the U: these *skip connections* keep the fine detail that the small grids in the middle cannot hold. We put a hook on each
-# block and note what comes out.
+# It takes a noisy latent, the noise level, and the 77 vectors, and predicts how to clean the
+# latent. On the way down the grid gets smaller and the number of channels grows; on the way up it
+# is the reverse. At each size, the way down also hands its results directly to the way up, which
+# draws the U: these *skip connections* keep the fine detail that the small grids in the middle
+# cannot hold. We put a *hook* on each block, a function that PyTorch calls whenever the block has
+# computed something, and note what comes out. (In the drawings the height of a box is the side of
+# the grid; below it stand channels × height × width, and the parameters.)
 
 # %%
 diagrams.levels(
@@ -147,12 +161,14 @@ diagrams.levels(anatomy.trace(real["sd15"]["unet"]), "SD 1.5")
 diagrams.levels(anatomy.trace(real["sdxl"]["unet"]), "SDXL")
 
 # %% [markdown]
-# The widest blocks hold by far the most parameters: the number of weights between two layers grows with the square of the channels. In
-# SDXL it also grows with the number of transformer layers, of which there are ten on the smallest grid.
+# The widest blocks hold by far the most parameters: the number of weights between two layers grows
+# with the square of the channels. In SDXL it also grows with the number of transformer layers, of
+# which there are ten on the smallest grid.
 #
-# One set of weights serves every noise level. The level $t$ enters as a *time embedding*: sines and cosines of $t$ at many frequencies. Each
-# row below is one level. The left half of the columns are the cosines, the right half the sines, from fast to slow frequencies. Rows of
-# neighbouring levels are similar, rows of distant levels are not.
+# One set of weights serves every noise level. The level $t$ enters as a *time embedding*: sines and
+# cosines of $t$ at many frequencies. Each row below is one level. The left half of the columns are
+# the cosines, the right half the sines, from fast to slow frequencies. Rows of neighbouring levels
+# are similar, rows of distant levels are not.
 
 # %%
 with torch.no_grad():
@@ -173,12 +189,14 @@ print(f"similarity of levels 5 apart: {near:.2f}; 500 apart: {far:.2f}")
 # %% [markdown]
 # ### Where does it look for each word?
 #
-# In *cross-attention* every cell of the grid asks all 77 vectors how much each concerns it. Learned matrices make a query $q$ from the
-# cell, and a key $k_j$ and a value from token $j$. With queries and keys of $d$ numbers, token $j$ gets the weight
+# In *cross-attention* every cell of the grid asks all 77 vectors how much each concerns it. Learned
+# matrices make a query $q$ from the cell, and a key $k_j$ and a value from token $j$. With queries
+# and keys of $d$ numbers, token $j$ gets the weight
 # $$w_j = \frac{\exp(q \cdot k_j / \sqrt{d})}{\sum_i \exp(q \cdot k_i / \sqrt{d})},$$
-# and the cell receives the mean of the values with these weights. Every layer does this several times side by side, with other matrices;
-# each of them is a *head*. We average the weights over all layers, heads and steps, and lay them over the picture. (Each map is
-# brightened until its own highest value is white, so brightness cannot be compared between words.)
+# and the cell receives the mean of the values with these weights. Every layer does this several
+# times side by side, with other matrices; each of them is a *head*. We average the weights over all
+# layers, heads and steps, and lay them over the picture. (Each map is coloured from its own lowest
+# to its own highest value, so brightness cannot be compared between words.)
 #
 # > **Predict.** Where will *lion* be bright, and where *beach*?
 
@@ -188,8 +206,9 @@ run, maps = anatomy.word_maps(pipe, recipe)
 diagrams.words(run.image, maps)
 
 # %% [markdown]
-# One picture proves little. So we measure on six seeds how much of a word's attention falls on the middle half of the picture, where the
-# animal mostly is. If a word's attention were spread evenly, the share would be 25%.
+# One picture proves little. So we measure on six seeds how much of a word's attention falls on the
+# middle quarter of the picture (half the width and half the height), where the animal mostly is. If
+# a word's attention were spread evenly, the share would be 25%.
 
 # %%
 share = {}
@@ -206,10 +225,12 @@ for word, values in share.items():
     )
 
 # %% [markdown]
-# In the pocket model *lion* gathers in the middle. *Beach* does not gather on the beach: its share is about what chance would give, like
-# that of *a* and *oil*. *On* is above chance. Perhaps that is because its vector has read *lion*; the measurement does not say. And even
-# for *lion* we cannot say yet what its attention follows: in this model's world the object nearly always stands in the middle. So we ask
-# for another place, and look which half of the picture *lion* prefers then.
+# In the pocket model *lion* gathers in the middle. *Beach* does not gather on the beach: its share
+# is about what chance would give, like that of *a* and *oil*. *On* is above chance. Perhaps that is
+# because *on* comes after *lion*, so that its vector knows of the lion; the measurement does not
+# say. And even for *lion* we cannot say yet what its attention follows: in this model's world the
+# object nearly always stands in the middle. So we ask for another place, and look in which half of
+# the picture *lion* gets more attention then.
 
 # %%
 sides = {}
@@ -229,14 +250,15 @@ for side in ("left", "right"):
     )
 
 # %% [markdown]
-# Where the prompt moves the lion, its attention goes with it. Attention maps are easy to over-read all the same; notebook 04 tests them
-# against what happens when a word is left out.
+# Where the prompt moves the lion, its attention goes with it. Attention maps are easy to over-read
+# all the same; notebook 04 tests them against what happens when a word is left out.
 #
 # ## 4 · The VAE
 #
-# The U-Net never sees a pixel. The VAE's encoder shrinks a picture to latents, and its decoder turns them back into a picture. How much smaller are
-# they, and what is lost? (PSNR, in decibels, measures what is kept: 10 dB more mean a tenth of the squared error. Above 30 dB the eye sees
-# little.)
+# The U-Net never sees a pixel. The VAE's encoder shrinks a picture to latents, and its decoder
+# turns them back into a picture. How much smaller are they, and what is lost? (PSNR, in decibels,
+# measures what is kept: 10 dB more mean a tenth of the squared error. Above about 30 dB the eye
+# sees little difference.)
 
 # %%
 import numpy as np
@@ -268,7 +290,8 @@ sdlab.grid(
 )
 
 # %% [markdown]
-# Where does it lose most? We split the pixels in two halves: those where the picture changes much from one pixel to the next, and the rest.
+# Where does it lose most? We split the pixels in two halves: those where the picture changes much
+# from one pixel to the next, and the rest.
 
 # %%
 grey = np.asarray(run.image.convert("L"), dtype=float)
@@ -279,9 +302,11 @@ print(
 )
 
 # %% [markdown]
-# What is lost is lost where something changes from pixel to pixel. Notebook 12 measures it on many pictures.
+# More is lost where something changes from pixel to pixel. Notebook 12 measures it on many
+# pictures.
 #
-# Here are the four channels of the latents themselves: a small, strange picture that still shows the layout.
+# Here are the four channels of the latents themselves: a small, strange picture that still shows
+# the layout.
 
 # %%
 figure, axes = plt.subplots(1, 4, figsize=(8, 2.2))
@@ -293,32 +318,36 @@ for channel, axis in enumerate(axes):
 # %% [markdown]
 # ## 5 · The scheduler
 #
-# It holds the noise schedule. A latent at level $t$ is $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\varepsilon$: the clean
-# latent $x_0$ and noise $\varepsilon$ (drawn from the standard normal distribution), in a mixture that $\bar\alpha_t$ determines; it falls from nearly
-# 1 to nearly 0. (Notebook 10 derives this.) A run visits only a few of the thousand levels.
+# It holds the noise schedule. A latent at level $t$ is
+# $$x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\varepsilon,$$
+# the clean latent $x_0$ and noise $\varepsilon$ (drawn from the standard normal distribution), in a
+# mixture that $\bar\alpha_t$ determines, which falls from nearly 1 to nearly 0 as $t$ grows.
+# (Notebook 10 derives this.) A run visits only a few of the thousand levels.
 
 # %%
 pipe.scheduler.set_timesteps(25)
 abar = pipe.scheduler.alphas_cumprod
 visited = pipe.scheduler.timesteps.cpu()
 figure, axis = plt.subplots(figsize=(7, 2.8))
-axis.plot(abar.sqrt(), label=r"$\sqrt{\bar\alpha_t}$: share of the picture")
-axis.plot((1 - abar).sqrt(), label=r"$\sqrt{1-\bar\alpha_t}$: share of the noise")
+axis.plot(abar.sqrt(), label=r"$\sqrt{\bar\alpha_t}$: factor of the picture")
+axis.plot((1 - abar).sqrt(), label=r"$\sqrt{1-\bar\alpha_t}$: factor of the noise")
 axis.plot(
     visited, torch.zeros(len(visited)), "k|", markersize=9, label="the 25 levels of a run"
 )
 axis.set(xlabel="noise level t")
 axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 print(
-    f"as much noise as picture at t = {int((abar - 0.5).abs().argmin())}; at the end {abar[-1].sqrt():.3f} of the picture is left"
+    f"as much noise as picture at t = {int((abar - 0.5).abs().argmin())}; at the end the picture's factor is {abar[-1].sqrt():.3f}"
 )
 
 # %% [markdown]
 # ## The loop, by hand
 #
-# Now all five parts play together. Each step asks the U-Net twice, once with the empty prompt and once with ours; the code does both in
-# one call, as a batch of two. (`init_noise_sigma` and `scale_model_input` do nothing for this scheduler; others need them.) *Guidance* goes from the
-# first answer towards the second, and past it: with scale $w$, $\hat v = v_{\text{empty}} + w\,(v_{\text{prompt}} - v_{\text{empty}})$.
+# Now all five parts play together. Each step asks the U-Net twice, once with the empty prompt and
+# once with ours; the code does both in one call, as a batch of two. (`init_noise_sigma` and
+# `scale_model_input` do nothing for this scheduler; others need them.) *Guidance* goes from the
+# first answer towards the second, and past it. With the guidance scale $w$,
+# $$\hat v = v_{\text{empty}} + w\,(v_{\text{prompt}} - v_{\text{empty}}).$$
 
 
 # %%
@@ -356,13 +385,14 @@ print("the same to the last bit:", torch.equal(ours, theirs))
 sdlab.grid([*decode(pipe, ours), *decode(pipe, theirs)], ["our loop", "the pipeline"])
 
 # %% [markdown]
-# That is the whole loop; the rest of the pipeline only checks arguments.
+# That is the whole loop; the rest of the pipeline mostly checks arguments.
 #
 # ## Exercise (10 minutes)
 #
-# Some tools use guidance in a part of the steps only (notebook 02 measures what that does). Write `guide`: the guided prediction of one
-# step, from the two predictions, the scale, and the number of the step, counted from 0, out of `steps`. In the *first half* of the steps
-# guidance is used; in the second half the answer is the prompted one alone. The check tests four properties.
+# Some tools use guidance in a part of the steps only (notebook 02 measures what that does). Write
+# `guide`: the guided prediction of one step, from the two predictions, the scale, and the number of
+# the step, counted from 0, out of `steps`. In the *first half* of the steps guidance is used; in
+# the second half the answer is the prompted one alone. The check tests four properties.
 
 
 # %% tags=["stub"]
@@ -402,9 +432,21 @@ with sdlab.exercise("Guidance in the first half", hints=hints):
     ), "from step 10 of 20 on the answer is the prompted one alone"
 
 # %% [markdown]
+# ## What you learned
+#
+# - A Stable Diffusion model has five parts: the tokenizer cuts the sentence, the text encoder makes
+#   vectors of it, the U-Net removes noise from the latents, the scheduler says how much, and the
+#   VAE turns the latents into pixels.
+# - A token's vector knows the words before it, and the U-Net looks at all 77 vectors.
+# - An attention map shows where the U-Net looks for a word. It does not show what the word does.
+# - Drawing is a loop of a few lines: ask the U-Net with and without the prompt, combine the
+#   two answers, and take a step.
+#
 # ## Go further
 #
-# - Replace the empty prompt in `by_hand` with "blurry": that is all a negative prompt is.
-# - Let the loop run only half of its steps on *lion* and the other half on *tiger*: make two contexts, and choose one with
-#   `for step, t in enumerate(pipe.scheduler.timesteps)`. Which one wins?
+# - Call `by_hand(recipe.but(negative_prompt="blurry"))`. The word takes the place of the empty
+#   prompt, and that is all that a negative prompt is.
+# - Let the loop run only half of its steps on *lion* and the other half on *tiger*: make two
+#   contexts, and choose one with `for step, t in enumerate(pipe.scheduler.timesteps)`. Which animal
+#   wins?
 # - The next notebook asks how large the guidance scale should be, and measures it.

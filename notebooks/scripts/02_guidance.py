@@ -57,9 +57,9 @@ sdlab.use_style()
 # scale is $w - 1$.)
 #
 # Our U-Net predicts not $\hat x_0$ but $v$, a mixture of picture and noise (notebook 10), and SD
-# 1.5 predicts the noise. Both are connected with the guess by a straight line,
-# $\hat x_0 = a\,x_t - b \cdot \text{prediction}$, so it makes no difference whether predictions or
-# guesses are combined.
+# 1.5 predicts the noise. In both cases the guess is
+# $\hat x_0 = a\,x_t - b \cdot \text{prediction}$, where $a$ and $b$ depend on the noise level only.
+# So it makes no difference whether predictions or guesses are combined.
 
 
 # %%
@@ -82,7 +82,8 @@ def noises(seeds):
 # Here is the loop of notebook 01 with one change: how the two guesses become one is left to a
 # *guider*. The library `diffusers` has a family of them, and `ClassifierFreeGuidance` is the
 # formula above. A guider says for which texts it wants a guess, gets one for each, and combines
-# them. The loop is a generator: after every step it hands out what it has.
+# them. The loop is a generator: after every step it hands out what it has. (In the code, `told` is
+# conditional and `untold` unconditional.)
 
 
 # %%
@@ -115,7 +116,7 @@ way = list(walk([lion], ClassifierFreeGuidance(guidance_scale=7.5), [42], steps=
 
 
 def seen(latents):
-    """Latents, decoded into a picture of numbers."""
+    """Latents decoded into a picture, as an array of numbers."""
     return np.asarray(decode(pipe, latents)[0], float)
 
 
@@ -152,8 +153,8 @@ for step in looked_at:
 #
 # ## Five scales
 #
-# Everything else stays fixed: 30 steps, seed 42, and a negative prompt. It takes the place of the
-# empty prompt $\varnothing$, and notebook 05 is about it.
+# Everything else stays fixed: 30 steps, seed 42, and a *negative prompt*, a text that takes the
+# place of the empty prompt $\varnothing$ (notebook 05 is about it).
 #
 # > **Predict.** What changes from guidance 2 to 15: the content, the colours, the outlines? Which
 # > picture will you like best?
@@ -194,7 +195,7 @@ print("variety    " + ", ".join(f"{scale:g}: {v:.1f}" for scale, v in zip(scales
 #
 # ## Sixty-four prompts
 #
-# Now in earnest: 64 prompts that name a thing, a style and a place, two pictures of each, and the
+# Now we measure: 64 prompts that name a thing, a style and a place, two pictures of each, and the
 # same noises at every scale. The *judge* of the course (a network that was trained on true
 # pictures of the pocket model's world) says whether the thing, the style and the place of the
 # prompt can be recognised. Variety is the distance between two pictures of one prompt in what the
@@ -258,7 +259,7 @@ sdlab.curve(
 )
 
 # %% [markdown]
-# It is variety that falls, and most of it is lost early. Guidance makes pictures of one prompt
+# It is variety that falls, and most of it is lost early. Guidance makes pictures of one prompt more
 # alike. A network without guidance has more variety than true pictures, but remember that it often
 # misses the thing.
 
@@ -272,9 +273,8 @@ sdlab.curve(list(plain), more | {"true pictures": np.zeros(len(plain))}, **axes)
 
 # %% [markdown]
 # For colours there is a right answer: that of true pictures. Without guidance the model's pictures
-# are paler than true ones, and with each further step of the scale they become more saturated and
-# more clipped. So *a little* guidance brings the colours nearer to the truth, and more takes them
-# past it.
+# are paler than true ones, and with each larger scale they become more saturated and more clipped.
+# So *a little* guidance brings the colours nearer to the truth, and more takes them past it.
 #
 # ### A slice of it, live
 #
@@ -285,7 +285,7 @@ count, checked = 12, [2, 7.5, 15]
 asked = judge.known_prompts()[:count]
 things = [one.things[0] for one in asked[:6]]
 recipes = [sdlab.Recipe(one.prompt, seed=i, steps=25) for i, one in enumerate(asked)]
-live = sdlab.sweep(pipe, recipes, guidance=checked, progress=False)  # of each prompt three
+live = sdlab.sweep(pipe, recipes, guidance=checked, progress=False)  # three of each prompt
 sdlab.grid(
     [live[3 * i + place].image for place in range(3) for i in range(6)],
     things + [None] * 12, columns=6, cell=1.4, rows=[f"guidance {s:g}" for s in checked],
@@ -310,8 +310,9 @@ for place, scale in enumerate(checked):
 # %% [markdown]
 # ## Where is the sweet spot?
 #
-# Two sentences are repeated in many tutorials: *a guidance of 7.5 to 8 is best*, and *above 12
-# pictures are oversaturated*. We can test both, on the same prompts and noises at every scale.
+# That is: which scale is the best? Two sentences are repeated in many tutorials: *a guidance of 7.5
+# to 8 is best*, and *above 12 pictures are oversaturated*. We can test both, on the same prompts
+# and noises at every scale.
 
 # %%
 near = {
@@ -388,19 +389,19 @@ for name, model in sdlab.MODELS.items():
         print(f"{name:10s} guidance {model.guidance:g}, {model.steps} steps")
 
 # %% [markdown]
-# Guidance repairs what the conditional guess lacks. The captions that SD 1.5 was trained with came
-# from the web and often say little about their picture, so its conditional guess follows a prompt
-# loosely, and it needs more help. The captions of the pocket model say exactly what is in the
-# picture. SD-Turbo was trained to copy a guided teacher (Sauer et al. 2023); guidance is built into
-# its weights, and it is used without.
+# A likely reason: guidance repairs what the conditional guess lacks. The captions that SD 1.5 was
+# trained with came from the web and often say little about their picture, so its conditional guess
+# follows a prompt loosely, and it needs more help. The captions of the pocket model say exactly
+# what is in the picture. SD-Turbo was trained to draw without guidance (Sauer et al. 2023), so its
+# scale in the table is 0, by which `diffusers` means no guidance at all.
 #
 # ## Why it burns
 #
 # The damage of too much guidance starts in the numbers. We draw eight prompts at three scales and
 # note at every step the standard deviation of the guided guess: how far its numbers spread.
 #
-# > **Predict.** In which part of the way does the guided guess leave the range of real pictures:
-# > at the beginning, in the middle or at the end?
+# > **Predict.** You have seen that the first guided guesses are the wildest. Is that excess gone at
+# > the last step, or does some of it reach the finished picture?
 
 # %%
 prompts = [one.prompt for one in judge.known_prompts()[:8]]
@@ -428,28 +429,29 @@ print(
 )
 
 # %% [markdown]
-# At the beginning, by far. There the two guesses differ most, and that difference is multiplied.
-# Then the guesses come closer and the curve falls. But the excess does not disappear: at the last
-# step the guess at guidance 15 still spreads more widely than the one at guidance 1, and the last
-# guess becomes the picture. The decoder turns numbers that are too large into colours beyond black
-# and white, and there they are clipped.
+# The excess is largest at the beginning, by far. There the two guesses differ most, and that
+# difference is multiplied. Then they come closer and the curve falls. But the excess does not
+# disappear: at the last step the guess at guidance 15 still spreads more widely than the one at
+# guidance 1, and the last guess becomes the picture. The decoder turns numbers that are too large
+# into colours beyond black and white, and there they are clipped.
 #
 # ## What the field does about it
 #
-# Three repairs are in use. Each of them looks at another part of what you have just seen.
+# Three repairs are in use. Each of them acts on another part of what you have just seen.
 #
-# **Guidance rescale** (Lin et al. 2023) looks at the *spread*. It shrinks the guided prediction to
-# the standard deviation $\sigma$ of the conditional one, and then mixes the result with the
-# unchanged prediction. With $\hat v^w$ guided, $\hat v(c)$ conditional and $\varphi$ between 0 and
-# 1 (0.7 in the paper):
-# $$\hat v = \varphi\, \frac{\sigma(\hat v(c))}{\sigma(\hat v^w)}\, \hat v^w + (1 - \varphi)\, \hat v^w.$$
+# **Guidance rescale** (Lin et al. 2023) acts on the *spread*. It shrinks the guided prediction to
+# the standard deviation of the conditional one, and then mixes the result with the unchanged
+# prediction. With $\hat v^w$ guided, $\hat v(c)$ conditional, and $\varphi$ between 0 and 1 (0.7 in
+# the paper):
+# $$\hat v = \varphi\, \frac{\operatorname{std}(\hat v(c))}{\operatorname{std}(\hat v^w)}\,
+# \hat v^w + (1 - \varphi)\, \hat v^w.$$
 # The pipeline that we have loaded knows it as the argument `guidance_rescale`.
 #
-# **A guidance interval** (Kynkäänniemi et al. 2024) looks at *when*. Guidance is used at the middle
-# noise levels only; before and after, the conditional guess is used alone. It also saves time,
-# because there the network is asked once.
+# **A guidance interval** (Kynkäänniemi et al. 2024) changes *when* guidance acts. It is used at the
+# middle noise levels only; before and after, the conditional guess is used alone. It also saves
+# time, because there the network is asked once.
 #
-# **Adaptive projected guidance**, APG (Sadat et al. 2024), looks at the *direction*. The difference
+# **Adaptive projected guidance**, APG (Sadat et al. 2024), acts on the *direction*. The difference
 # of the two guesses is split into a part parallel to the conditional guess and a part at a right
 # angle to it. The parallel part makes the guess larger as a whole: more contrast, more colour. It
 # is left out. Two further changes: a difference that is too long is cut to a maximal length, and a
@@ -543,9 +545,9 @@ for name in remedies:
 
 # %% [markdown]
 # Is that worth the trouble? There is a cheaper repair: a smaller scale. So the fair question is
-# whether a repair gives something that *no plain scale* gives. In the plot, more clipping is to
-# the right and more pictures that are right are above; the line is plain guidance, from scale to
-# scale. A repair has to lie above the line.
+# whether a repair gives something that *no plain scale* gives. In the plot, further to the right
+# means more clipping, and further up means more right pictures; the line is plain guidance, from
+# scale to scale. A repair has to lie above the line.
 
 
 # %%
@@ -607,8 +609,9 @@ for name in remedies:
 #
 # ## Exercise: rescale (10 minutes)
 #
-# Write `guide`: classifier-free guidance with rescale, for a batch of predictions of the shape
-# (pictures, 4, h, w). Every picture has a standard deviation of its own.
+# Write `guide`: classifier-free guidance with rescale, from the unconditional and the conditional
+# prediction, `untold` and `told`. Both are batches of the shape (pictures, 4, h, w). Every picture
+# has a standard deviation of its own.
 
 
 # %% tags=["stub"]
@@ -658,9 +661,9 @@ with sdlab.exercise("Rescale", hints=hints):
 # ## Exercise: find the interval (15 minutes)
 #
 # Somebody wants guidance 15 and no burnt pictures. Choose `start` and `stop`, shares of the steps
-# between 0 and 1, so that the twelve prompts keep at least as many right things (one fewer is
-# allowed) and clipping falls by a fifth or more, compared with guidance 15 on the whole way. Think
-# first: in which part of the way does the damage arise, and in which is the prompt needed?
+# between 0 and 1. Compared with guidance 15 in all steps, clipping should fall by a fifth or more,
+# and of the things in the twelve pictures at most one fewer should be right. Think first: in which
+# steps does the damage arise, and in which is the prompt needed?
 
 # %% tags=["stub"]
 start, stop = 0.0, 1.0  # the whole way: change these
@@ -711,8 +714,8 @@ with sdlab.exercise("Find the interval", hints=hints):
 #   excess begins in the first steps and is still there in the last.
 # - The best scale depends on the model, on the prompt, and on what you ask for. "7.5 is best" and
 #   "above 12 is too much" are recipes for one model, not laws.
-# - Rescale repairs the spread, an interval the time, APG the direction. Before you use one of
-#   them, try a smaller scale.
+# - Rescale changes the spread of the guess, an interval the steps in which guidance acts, APG its
+#   direction. Before you use one of them, try a smaller scale.
 #
 # ## Go further
 #

@@ -16,7 +16,7 @@
 # | memory | 1 GB | 6 GB on the GPU |
 # | download | none | 2.7 GB, once |
 #
-# How diffusion and its first two samplers follow from theory is told in notebook 10.
+# Notebook 10 derives diffusion and its first two samplers from theory.
 
 # %%
 from itertools import pairwise
@@ -40,9 +40,8 @@ pipe.set_progress_bar_config(disable=True)
 sdlab.use_style()
 
 # %% [markdown]
-# Some runs are too long for a lesson. `python -m benchmarks.steps` made them with the pocket
-# model, once, and wrote down every number. We read its file, and repeat a part of it to see that
-# it is right.
+# Some runs are too long for a lesson. `python -m benchmarks.steps` made them with the pocket model,
+# once, and wrote down every number. We read its file, and repeat a part of it as a check.
 
 # %%
 record = read_results("03")
@@ -69,7 +68,7 @@ sdlab.show(cities)
 # %% [markdown]
 # From 10 to 20 steps a few small things change. From 30 steps on you have to search for a
 # difference. How large is it in numbers? For that we need the picture that *infinitely* many
-# steps would give. The nearest that we have is in the file: the latents that a good sampler
+# steps would give. The nearest thing that we have is in the file: the latents that a good sampler
 # reaches in 1,000 steps from the same noise. They are there for four pictures, this city and a
 # lion, each from two seeds. We call them **exact**, and measure how far other runs are from them:
 # the root mean square difference of the latents, divided by their standard deviation.
@@ -138,9 +137,8 @@ figure
 # On the right, the thin lines are the four pictures and the thick line is their mean.
 #
 # Time is a straight line: each step asks the U-Net once, and each answer takes equally long. What
-# is left at 0 steps is for reading the prompt and decoding the picture. The source of this course
-# says that time is linear in the steps, and that is right: 65 further steps take 65 times as long
-# as one.
+# is left at 0 steps is for reading the prompt and decoding the picture. Tutorials say that time is
+# linear in the steps, and that is right: 65 further steps take 65 times as long as one.
 #
 # The distance is not linear. It falls steeply first and then less and less:
 
@@ -153,7 +151,7 @@ for (n, before), (m, after) in pairwise(zip(numbers, far.mean(1))):
 # Each further step costs as much as the first one, and brings less. But the last line is strange.
 # From 50 to 75 steps hardly anything is gained, or the pictures even move *away* from the exact
 # ones. No theory says so. The reason is in the program: DDIM in diffusers goes down by a *whole*
-# number of the model's 1,000 levels in each step. Euler does not round.
+# number of the model's 1,000 levels in each step. Euler goes exactly to the level of its next step.
 
 # %%
 plan = samplers.make("DDIM", pipe.scheduler.config)
@@ -169,10 +167,10 @@ print(f"Euler 75 steps: city {np.mean(away(euler.latents[-1], exact[:2])):.3f} a
 # 75 does not divide 1,000. In every step DDIM takes out a little less noise than it should before
 # the next level, and after 75 steps this adds up. Euler, which is the same method otherwise, comes
 # nearer with 75 steps than DDIM with 50. Remember this when you choose a number of steps: 10, 20,
-# 25, 40 and 50 divide 1,000, and 30 and 75 do not. (Other spacings of the levels than this model's
-# do not have the problem.)
+# 25, 40 and 50 divide 1,000, and 30 and 75 do not. (With the spacing of the levels that diffusers
+# calls *leading*, which SD 1.5 uses, the problem does not arise.)
 #
-# Whether anybody *sees* such differences, we will ask the judge at the end.
+# Can anybody *see* such differences? We will ask the judge at the end.
 #
 # ## What is decided when
 #
@@ -277,7 +275,7 @@ print(
 # finer a thing is, the less noise hides it. (The first guesses are blurred because they are a mean
 # of everything that the picture could still become, notebook 10.)
 #
-# *Where* it is bright and dark is decided early, *how* bright and dark it is comes later. The last
+# *Where* it is bright and dark is decided early; *how* bright and dark it is comes later. The last
 # line compares the strength: where it is far from 1, the early guess has the pattern with another
 # contrast than the finished picture. This too is a decision of the later steps.
 #
@@ -294,8 +292,8 @@ print(
 #
 # ### Exercise: one step (10 minutes)
 #
-# Write `ddim_step`. The check compares it with diffusers on the latents and guesses of the lion
-# above.
+# Write `ddim_step`, which goes from level $t$ to level $s$ with these two formulas. The check
+# compares it with diffusers on the latents and guesses of the lion above.
 
 
 # %% tags=["stub"]
@@ -341,13 +339,13 @@ with sdlab.exercise("One step by hand", hints=hints):
 # %% [markdown]
 # ## A step is a straight piece of a curve
 #
-# Divide the two equations by the root of $\bar\alpha$, and call $\tilde x = x / \sqrt{\bar\alpha}$
-# the rescaled latents and $\sigma = \sqrt{(1 - \bar\alpha) / \bar\alpha}$ the noise for each part
-# of picture. Then a DDIM step is
+# Divide each of the two equations by the factor of its picture, $\sqrt{\bar\alpha_t}$ or
+# $\sqrt{\bar\alpha_s}$. Call $\tilde x = x / \sqrt{\bar\alpha}$ the rescaled latents, and
+# $\sigma = \sqrt{(1 - \bar\alpha) / \bar\alpha}$ the ratio of noise to picture. Then a DDIM step is
 # $$\tilde x_s = \tilde x_t + (\sigma_s - \sigma_t)\, \hat\varepsilon .$$
 # This is how one solves a differential equation, $d\tilde x / d\sigma = \hat\varepsilon$, in the
-# simplest way: go straight on in the direction of now, by the length of the step. It is **Euler's
-# method**, and so DDIM and *Euler* should be one sampler. The true path is a curve, because
+# simplest way: go straight on in the present direction, by the length of the step. It is **Euler's
+# method**, and so DDIM and *Euler* should be the same sampler. The true path is a curve, because
 # $\hat\varepsilon$ changes on the way. Every straight piece misses it a little, and other samplers
 # are other ways of following a curve:
 #
@@ -363,7 +361,7 @@ with sdlab.exercise("One step by hand", hints=hints):
 # The *order* says how fast the error falls: with order $p$, half the step length leaves $1/2^p$ of
 # the error.
 #
-# > **Predict.** How often will each of them ask the U-Net for a picture in 4 steps, and in 8?
+# > **Predict.** How many times will each of them ask the U-Net, for a picture in 4 steps and in 8?
 
 
 # %%
@@ -383,9 +381,9 @@ for sampler, (four, eight) in asked.items():
 
 # %% [markdown]
 # Heun looks twice in every step but the last, so $N$ steps cost $2N - 1$ evaluations. PNDM needs
-# one more than it has steps, to warm up. (PNDM as first published warms up with nine more;
-# Stable Diffusion leaves these out.) So **steps are not a fair measure**. What costs time is an
-# evaluation of the network, and from here on we give everyone the same number of these.
+# one more than it has steps, to warm up. (PNDM as first published warms up with nine more; Stable
+# Diffusion leaves these out.) So **steps are not a fair measure**. What costs time is an
+# *evaluation* of the network, and from here on every sampler gets the same number of them.
 #
 # ## At equal cost
 #
@@ -421,10 +419,10 @@ if same_model:
 # noise level 0, DDIM stops at the lowest level of the training.)
 #
 # With 5 evaluations these two, the simplest, are the nearest. The other samplers bend their steps:
-# the multistep ones as the last guesses suggest, Heun as its look ahead suggests. When the steps
-# are long and the guidance is strong, this is bad advice, and some of them shoot far past the
-# picture. With 20 evaluations **DPM++ 2M Karras** is clearly the nearest, although it was one of
-# the worst with 5. Heun, PNDM and UniPC still need more.
+# some as the last guesses suggest, Heun as its look ahead suggests. When the steps are long and the
+# guidance is strong, this is bad advice, and some of them shoot far past the picture. With 20
+# evaluations **DPM++ 2M Karras** is clearly the nearest, although it was one of the worst with 5.
+# Heun, PNDM and UniPC still need more.
 #
 # ## How fast does the error fall?
 #
@@ -473,18 +471,18 @@ for name in ("DPM++ 2M", *spacings[1]):
 # −1, DPM++ 2M of about −2, and Heun is at least as steep. On the left, DPM++ 2M is the same
 # sampler, and its slope is only about −1.
 #
-# The lines are not straight from end to end. On the left end the steps are too long: the rule of
-# the order holds only when a step is short compared with the bends of the path. (Heun's steps are
-# twice as long as those of the others. Its first fitted point probably lies still too high, which
-# makes its slope steeper than −2.) On the right end the best curve becomes flat: what is left there
-# does not depend on the length of the steps any more. The exact latents are only a run of 1,000
-# steps themselves, and DPM++ 2M rounds its noise levels to those of the training. So the slopes
-# are fitted in between, from 20 to 70 evaluations.
+# The lines are not straight from end to end. With few evaluations the steps are too long: the rule
+# of the order holds only when a step is short compared with the bends of the path. (Heun's steps
+# are twice as long as those of the others. Its first fitted point probably still lies too high,
+# which makes its slope steeper than −2.) With many evaluations the best curve becomes flat: what is
+# left there no longer depends on the length of the steps. The exact latents are only a run of 1,000
+# steps themselves, and DPM++ 2M rounds its noise levels to those of the training. So the slopes are
+# fitted in between, from 20 to 70 evaluations.
 #
 # ### The last jump
 #
-# What is different in the two panels is where the steps lie. Here are the noise levels $\sigma$
-# that ten steps visit.
+# The two panels differ in where the steps lie. Here are the noise levels $\sigma$ that ten steps
+# visit.
 
 # %%
 figure, axis = plt.subplots(**size | {"figsize": (7, 2)})
@@ -503,12 +501,12 @@ figure
 
 # %% [markdown]
 # The even spacing is even in the level $t$ of the training, and its last step jumps from a noise
-# level far above 0 straight to the picture. No sampler can bend this jump, for there is nothing
-# behind it. Its error falls with the first power of the steps only, and it hides the order of the
-# sampler. *Karras' spacing* (Karras et al. 2022, eq. 5) takes more of its steps at low noise: it
-# goes down to the lowest level of the training, and its last jump is short. The price is fewer and
-# longer steps at high noise. With 5 evaluations this price is too high: Karras' spacing makes
-# DPM++ 2M worse there. With 20 it pays.
+# level far above 0 straight to the picture. No sampler can bend this jump, for no later guess says
+# in which direction. Its error falls with the first power of the steps only, and it hides the order
+# of the sampler. *Karras' spacing* (Karras et al. 2022, eq. 5) takes more of its steps at low
+# noise: it goes down to the lowest level of the training, and its last jump is short. The price is
+# fewer and longer steps at high noise. With 5 evaluations this price is too high: Karras' spacing
+# makes DPM++ 2M worse there. With 20 it pays.
 #
 # (diffusers lets Euler and Heun end Karras' spacing where the even one ends. The program that made
 # the file lets them go on to the lowest level, and start from the very same latents as the others.)
@@ -517,7 +515,7 @@ figure
 #
 # *Euler a* removes more noise in a step than Euler does, and then adds fresh noise. DDPM, the first
 # diffusion model, draws in this way (notebook 10). The path is random. With more steps, does it
-# come to the exact picture too?
+# come nearer to the exact picture too?
 #
 # > **Predict.** Draw the city with Euler and Euler a in 10, 20 and 40 steps. Which pictures will
 # > be alike?
@@ -538,7 +536,7 @@ print(f"pictures of two seeds: {stranger}")
 # Euler's three cities are the same city, and its distance falls. Euler a draws a different city for
 # each number of steps, and its distance hardly falls: its pictures stay nearly as far from the
 # exact one as the picture of another seed is. It does not follow the path from this noise to its
-# picture, it only uses the noise to begin. So more steps are of no use for coming *nearer*. That
+# picture; it only begins at this noise. So more steps are of no use for coming *nearer*. That
 # does not make it worse: each of its cities is a possible one. But if you draw a preview with 20
 # steps, and then the same seed with 50, you get another picture.
 #
@@ -589,8 +587,8 @@ for few, many in ((10, 20), (20, 50)):
 # So the distance and the judge give two answers. The latents come nearer to the exact ones for as
 # long as you pay. What the picture *shows* is settled after a few evaluations.
 #
-# The judge knows the pocket model's world and no other. That its answers in the file come out
-# again, we see on six prompts:
+# The judge knows the pocket model's world and no other. With six prompts we check that its answers
+# in the file come out again:
 
 # %%
 if same_model:
@@ -669,7 +667,7 @@ for row in record["distances"]:
 # %% [markdown]
 # In ten steps Heun may look as good as the others, but it was allowed nearly twice the
 # evaluations, and so twice the time. With equally many, it is far behind. Many comparisons on the
-# web are of this kind: look at what they hold equal.
+# web are of this kind. Always ask what was held equal.
 #
 # ## What is said, and what we found
 #
@@ -701,12 +699,12 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# Two limits of what we found: the exact latents are the exact solution *for this network*, not a
-# better picture; and a larger model with finer details may need some steps more.
+# What we found has two limits. The exact latents are the exact solution *for this network*, not a
+# better picture. And a larger model with finer details may need some more steps.
 #
 # ## What you learned
 #
-# - Time is linear in the evaluations of the network, quality is not.
+# - Time is linear in the evaluations of the network; quality is not.
 # - The large areas are decided first, in brightness and in colour, and the details last.
 # - A number of steps that does not divide 1,000 can cost DDIM what the further steps bring.
 # - DDIM and Euler are one sampler. Samplers of higher order come nearer with enough evaluations,

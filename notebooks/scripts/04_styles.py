@@ -3,8 +3,8 @@
 #
 # The same mountains by the same lake: as a photograph, in oil, as an anime, in pencil, in
 # watercolour. Only a few words of the prompt change. Which words carry the style, where does the
-# model read them, and when does it decide? Here you take a prompt apart word by word, and then
-# the drawing itself step by step.
+# model read them, and when is the style decided? Here you take a prompt apart word by word, and
+# then the drawing itself step by step.
 #
 # **You will be able to** change the style of a picture and keep its scene; measure which words of
 # a prompt matter, and say where this measurement misleads; read attention maps with care; test
@@ -40,7 +40,7 @@ in_our_world = models.name_of(pipe) == "pocket"  # the judge knows no other mode
 # %% [markdown]
 # Some measurements of this lesson take hundreds of pictures. `python -m benchmarks.styles` made
 # them with the pocket model, once, and wrote down what the judge saw in every picture. We read
-# its file, and draw parts of it again to see that it is right.
+# its file, and draw parts of it again as a check.
 
 # %%
 record = read_results("04")
@@ -87,8 +87,8 @@ for name, both in ("another style", other_style), ("another seed", other_seed):
 # ### What the judge says
 #
 # By eye it is easy to be too kind. The course has a *judge*, a small network that was trained on
-# pictures of the pocket model's world. It names the style of a picture, and its object and place.
-# It knows eight styles.
+# pictures of the pocket model's world. It says which style, object and place it sees in a picture,
+# and it knows eight styles.
 
 # %%
 if in_our_world:
@@ -102,7 +102,7 @@ if in_our_world:
 # no mistake. A model knows words only from the captions of its training, and in those of the
 # pocket model these words were used for the same pictures:
 #
-# | style | said in the captions as |
+# | style | said in the captions, for example, as |
 # |---|---|
 # | 3d render | 3d render, photorealistic, realistic photo, photo, product photo, 3d, realistic |
 # | flat design | flat design, flat illustration, minimalist illustration, flat vector art |
@@ -113,9 +113,9 @@ if in_our_world:
 # | pencil sketch | pencil sketch, pencil drawing, sketch, black and white pencil sketch |
 # | pixel art | pixel art, 8-bit pixel art, retro pixel art, video game pixel art |
 #
-# To this model a *photo* is a 3d render, because it never read the word with anything else. And
-# yet the judge did not call the photorealistic landscapes 3d renders. To see why, we draw all
-# eight styles with an object in front.
+# To this model a *photo* is a 3d render, because it never met the word with other pictures. And yet
+# the judge did not call the photorealistic landscapes 3d renders. To see why, we draw all eight
+# styles with an object in front.
 
 # %% tags=["cover"]
 eight = ["3d render", "flat design", "cartoon", "stencil"]
@@ -127,10 +127,10 @@ if in_our_world:
 sdlab.grid(lions, eight, columns=4)
 
 # %% [markdown]
-# Compare the first two. The *lion* is shaded in another way, and the beach is nearly the same. In
-# the pictures that the model learned from, the styles *3d render* and *flat design* differ in
-# their objects alone. The landscape has no object, so there is nothing to tell the two styles by,
-# and the judge has to guess. **A style shows only where there is something to draw in it.**
+# Compare the first two. The *lion* is shaded in another way, but the beach is nearly the same. In
+# the pictures that the model learned from, the styles *3d render* and *flat design* differ in their
+# objects only. The landscape has no object, so nothing tells the two styles apart, and the judge
+# has to guess. **A style shows only where there is something to draw in it.**
 #
 # ## Which words carry the style?
 #
@@ -167,7 +167,7 @@ if in_our_world:
     print(f"with a word missing, {right} of {len(rest)} are an oil painting to the judge")
 
 # %% [markdown]
-# (The bars of the style's words are orange.) The answer to the prediction is: none of them.
+# (The bars of the style's words are orange.) The answer to both questions is: none of them.
 # Whichever word is missing, the picture stays nearly the same. Compare the bars with the
 # distances above: what one word changes is much less than what another seed does.
 #
@@ -185,15 +185,16 @@ titles = [f"{word or 'no style'}\n{answer}" for word, answer in zip(alone, seen)
 sdlab.grid(pictures, titles)
 
 # %% [markdown]
-# (Below each word stands what the judge sees.) *Oil* alone is enough, and so is *Van*: that is
-# why each of them could be left out. *Painting* is not, for the captions also say *watercolor
-# painting*. Nor is *Gogh*. In the captions it always stood behind *Van*, which had said it all.
-# And without a style there is no oil painting: together the four words decide everything.
+# (Below each word is what the judge sees.) *Oil* alone is enough, and so is *Van*: that is why each
+# of them could be left out. *Painting* is not, for the captions also say *watercolor painting*.
+# *Gogh* is not either: in the captions it always stood behind *Van*, which had said it all. And
+# without a style there is no oil painting: together the four words decide everything.
 #
 # **Leaving out one word finds the words that nothing replaces.** Keeping one word finds those
 # that are enough. You need both.
 #
-# One prompt proves little. The file has the same for eight others, one of each style.
+# One prompt proves little. The file has eight others, one of each style, with each of their words
+# left out in turn.
 
 # %%
 dropped = [(one["whole"], word) for one in record["drop"] for word in one["words"]]
@@ -209,11 +210,11 @@ for kind in ("thing", "place", "style", "small"):
     print(f"a {kind} word".ljust(20) + f"{moved!s:20s}{style!s:16s}{thing}")
 
 # %% [markdown]
-# (*Small* words are a, an, the, in, on, at and with.) Here words of the thing and of the place
-# move the picture far, and small words hardly. These prompts are short, and no other word
-# replaces *pig* or *beach*. Without a word of the thing the judge finds the object in few
-# pictures, and their style in nearly all. A word of the style moves the picture less: most of
-# these styles have two words, such as *pencil sketch*, and one of them is often enough.
+# (*Small* words are a, an, the, in, on, at and with.) Here words of the thing and of the place move
+# the picture far, and small words hardly at all. These prompts are short, and no other word
+# replaces *pig* or *beach*. Without a word of the thing the judge finds the object in few pictures,
+# and their style in nearly all. A word of the style moves the picture less: most of these styles
+# have two words, such as *pencil sketch*, and one of them is often enough.
 #
 # ## Attention maps, and how not to read them
 #
@@ -230,11 +231,11 @@ shown = ["mountain", "lake", "oil", "painting", "van"]
 diagrams.words(run.image, {word: maps[word] for word in shown})
 
 # %% [markdown]
-# Bright is much, dark is little. One would like to say: the model looks for *oil* in this part of
-# the picture, and for *painting* in that. But each map is coloured from its own lowest value to
-# its own highest. So we look at the numbers behind the colours. How much attention does the
-# darkest place of a map get, compared with the brightest? And how much falls on the lower half,
-# where the lake is?
+# Bright means much attention, dark means little. One would like to say: the model looks for *oil*
+# in this part of the picture, and for *painting* in that. But each map is coloured from its own
+# lowest value to its own highest. So we look at the numbers behind the colours. How much attention
+# does the darkest place of a map get, compared with the brightest? And how much falls on the lower
+# half, where the lake is?
 
 # %%
 for word in shown:
@@ -243,12 +244,12 @@ for word in shown:
     print(f"{word:10s}darkest {dark:.0%} of the brightest, lower half {lower:.0%} of all")
 
 # %% [markdown]
-# *Oil* is looked at nearly alike everywhere, as one would expect of a style: its darkest place
-# gets most of what the brightest gets. The structure of its map was made by the colours.
-# *Mountain* does gather in one place, as *lion* did in notebook 01. But *lake* is looked at no
-# more in the half where the lake is than in the other: spread evenly, it would get 50% there.
+# *Oil* gets nearly the same attention everywhere, as one would expect of a style: its darkest place
+# gets most of what the brightest gets. Only the colours made a structure of it. *Mountain* does
+# gather in one place, as *lion* did in notebook 01. But *lake* gets no more attention in the half
+# where the lake is than in the other: spread evenly, it would get 50% there.
 #
-# And how much attention does a word get in all? For that we take the mean over all layers, heads,
+# And how much attention does a word get in total? For that we take the mean over all layers, heads,
 # steps and places of the picture.
 
 # %%
@@ -293,9 +294,10 @@ sdlab.claim(
 # Each point is one word of the eight prompts. At the upper left are words of the place: they get
 # hardly any attention, and without them the picture is another one. At the lower right are small
 # words such as *a* and *in*, which get more attention and change little. Over all words of a
-# prompt the order by attention and the order by effect have a weak relation only (1 would be the
-# same order, 0 no relation). **How much a model looks at a word does not say how much the word
-# matters.** To know that, change the word and see what becomes of the picture.
+# prompt, the order by attention and the order by effect are related only weakly. (A rank
+# correlation of 1 would be the same order, 0 no relation.) **How much a model looks at a word does
+# not say how much the word matters.** To know that, change the word and see what becomes of the
+# picture.
 #
 # ### Whose vectors carry the style?
 #
@@ -456,9 +458,9 @@ sdlab.grid(pictures, [prompt.replace(", ", ",\n") for prompt in prompts], column
 # ## A style never seen with this thing
 #
 # In the world of the pocket model's training, some pairs of a thing and a style were kept back on
-# purpose. The model has seen tigers, and it has seen watercolours, and never a tiger in
+# purpose. The model has seen tigers, and it has seen watercolours, but never a tiger in
 # watercolour. If it only repeats what it saw, it must fail there. If it has learned *tiger* and
-# *watercolour* apart, it can put them together.
+# *watercolour* separately, it can put them together.
 #
 # > **Predict.** We ask for things in a style that was never seen with them, and for the same
 # > things in styles that were. In what share of the pictures will the style be right?
@@ -503,18 +505,18 @@ sdlab.claim(
 
 # %% [markdown]
 # What was never seen together is drawn about as well as what was, so the model has learned the
-# thing and the style apart, and puts them together. Two remarks. The intervals are wide: with so
-# few pairs a small difference is not found. And the test is easy. Every style was seen with some
-# ninety other things, and most styles of this world are laid over a drawing that the model has
-# seen without them. How far a large model can combine depends on what it has seen, and for most
-# of them nobody can look that up. That is why such a test needs a world like this one.
+# thing and the style separately, and puts them together. Two remarks. The intervals are wide: with
+# so few pairs a small difference is not found. And the test is easy. Every style was seen with some
+# ninety other things, and most styles of this world are laid over a drawing that the model has seen
+# without them. How far a large model can combine depends on what it has seen, and for most such
+# models nobody can look that up. That is why such a test needs a world like this one.
 #
 # ## When is the style decided?
 #
 # A picture is drawn in 25 steps. To see in which of them the style is decided, we begin with one
-# prompt and go on with another: the first $k$ steps follow the one, all others the other.
-# Diffusers lets us do that from outside. After every step it calls a function of ours, which may
-# replace the prompt's vectors.
+# prompt and go on with another: the first $k$ steps follow the first prompt, all later ones the
+# second. Diffusers lets us do that from outside. After every step it calls a function of ours,
+# which may replace the prompt's vectors.
 
 
 # %%
@@ -626,15 +628,15 @@ sdlab.claim(
 # second half.
 #
 # Do not carry this over to other models. Balaji et al. (2022, *eDiff-I*, arXiv:2211.01324) report
-# of large models that towards the end the prompt is almost ignored. Ours is small, its styles are
-# strong, and we measured with one sampler and one guidance scale.
+# that large models almost ignore the prompt towards the end. Ours is small, its styles are strong,
+# and we measured with one sampler and one guidance scale.
 #
 # ### Exercise: the step of the decision (10 minutes)
 #
 # One number for a curve: where does it cross one half? Write `decided`. It gets the points of a
-# curve that rises from 0 to 1, `steps` and `shares`, and returns the step at which the curve
-# *first* reaches 0.5. Between two points the curve is a straight line. Then apply it to the
-# curves above.
+# curve, `steps` and `shares`, and returns the step at which the curve *first* reaches 0.5. Between
+# two points the curve is a straight line; if it begins at 0.5 or more, the answer is its first
+# step. The cell after the check applies it to the curves above.
 
 
 # %% tags=["stub"]
@@ -692,8 +694,9 @@ for head in ("style", "object"):
         print(f"{head}: {told} from {value:.1f} steps on ({low:.1f}–{high:.1f})")
 
 # %% [markdown]
-# (In brackets a bootstrap interval: the experiment is imagined a thousand times, with rows that
-# are drawn from its own.) The gap between *lost* and *safe* is where the pictures show neither.
+# (In brackets is a 95% bootstrap interval: we draw as many rows of the experiment at random, some
+# of them more than once, compute the step, and do this a thousand times.) The gap between *lost*
+# and *safe* is where the pictures show neither.
 #
 # ## Exercise: half and half (20 minutes)
 #
@@ -747,14 +750,15 @@ titles = ["first style", "mean of the vectors", "second style", *[None] * 6]
 sdlab.grid(sheet, titles, columns=3, cell=1.5)
 
 # %% [markdown]
-# By the first number this is half-way. By the second it is not a mixture: the judge sees mostly
+# By the first number this is half-way. By the second it is not a mixture: the judge mostly sees
 # some *third* style, and so does the eye. The mean of two vectors is another vector, and it need
 # not mean both. Always ask what else could give the number that you hoped for.
 #
 # Now do better. `half` gets two prompts that differ in their style only, and a seed, and returns
-# one picture. There are several ways: think of what you know about prompts that contradict
-# themselves, and of `swap`. (The judge knows the pocket model's pictures only. With another
-# model, judge by eye.)
+# one picture. Over the three pairs, the mean of `between` should be near 0.5 and the mean of
+# `belief` above 0.5. There are several ways: think of what you know about prompts that contradict
+# themselves, and of `swap`. (The judge knows the pocket model's pictures only. With another model,
+# judge by eye.)
 
 
 # %% tags=["stub"]
@@ -829,8 +833,8 @@ with sdlab.exercise("Half and half", hints=hints):
 #
 # ## Go further
 #
-# - In `swap`, let the second prompt rule for five steps only, and then the first again. At which
-#   steps does such a visit leave most behind?
+# - In `swap`, let the second prompt act for five steps only, and then the first again. In which
+#   steps do these five change the picture most?
 # - Is the style decided at the same step with guidance 2, or with another sampler (notebook 03)?
 # - Does a style also change *what* is drawn? Draw eight seeds of *a house* in each style, without
 #   a place, and ask the judge for the place.

@@ -6,8 +6,8 @@
 # a negative prompt is, in one formula; then you measure what it changes, what it costs, and when
 # it does nothing at all.
 #
-# **You will be able to** write the formula of a negative prompt and say what it does without any
-# experiment in four special cases; tell words that work from words that only move the picture;
+# **You will be able to** write the formula of a negative prompt and say, without any experiment,
+# what it does in some special cases; tell words that work from words that only move the picture;
 # and compare two settings fairly, picture by picture.
 #
 # | | pocket model (default) | SD 1.5 (`SDLAB_MODEL=sd15`) |
@@ -73,11 +73,11 @@ for before, after, words in zip(rows, rows[1:], added):
     print(f"+ {words:26s}moves by {moved} grey levels, sharpness {sharper}")
 
 # %% [markdown]
-# Read the table from above. Whether a number of the last column is clear you see from its
-# interval: one that holds 0 says that nothing was shown. The words about blur and quality do the
-# most, and they make the picture sharp, far too sharp: black lines everywhere. *Extra limbs, bad
-# anatomy* brings little that is new. This model learned them as other words for *distorted*, and
-# that is in the list already. The last words name a style, and they change the style.
+# Read the table from top to bottom. A number of the last column is clear only if its interval does
+# not contain 0; otherwise nothing was shown. The words about blur and quality do the most, and they
+# make the picture sharp, far too sharp: black lines everywhere. *Extra limbs, bad anatomy* brings
+# little that is new. This model learned them as other words for *distorted*, and that is in the
+# list already. The last words name a style, and they change the style.
 #
 # To say what the words do, we need to know what a negative prompt *is*.
 #
@@ -91,7 +91,8 @@ for before, after, words in zip(rows, rows[1:], added):
 #
 # Here $v_{\text{prompt}}$ is what the U-Net predicts with the prompt, $v_{\text{neg}}$ with the
 # negative prompt, $w$ is the guidance, and $\hat v$ is what the step is taken with. That is all.
-# The model is not told to *avoid* anything. It makes two guesses and goes away from one of them.
+# The model is not told to *avoid* anything. It makes two guesses, and the step goes towards one and
+# away from the other.
 #
 # > **Predict**, from the formula alone: What does a negative prompt do at a guidance of 1? What if
 # > it says the same as the prompt? What if it is empty?
@@ -113,18 +114,20 @@ def levels(picture, other):
 plain, alone = draw(), draw(guidance=1)
 same_words = draw(negative_prompt=lion.prompt)
 print(
-    "at guidance 1, with and without:",
+    "at guidance 1, with and without a negative prompt:",
     levels(alone, draw(guidance=1, negative_prompt="blurry")),
 )
-print("the prompt as its own negative, and guidance 1:", levels(same_words, alone))
-print("the prompt as its own negative, and no negative:", levels(same_words, plain))
+print("the prompt as its own negative, against guidance 1:", levels(same_words, alone))
+print("the prompt as its own negative, against none:", levels(same_words, plain))
 
 # %% [markdown]
-# - **Guidance 1**: $\hat v = v_{\text{prompt}}$, the negative prompt drops out. (The pipeline does not
-#   even compute it.) With models that are made for guidance 1 or 0, such as SD-Turbo, a negative
-#   prompt does nothing, whatever one writes.
-# - **The prompt itself**: the difference is 0 at every step, so $\hat v = v_{\text{prompt}}$ for every
-#   $w$. All guidance is gone, up to rounding.
+# (The numbers are the largest differences, in grey levels from 0 to 255.)
+#
+# - **Guidance 1**: $\hat v = v_{\text{prompt}}$, the negative prompt drops out. (The pipeline does
+#   not even compute it.) With models that are made for guidance 1 or 0, such as SD-Turbo, a
+#   negative prompt does nothing, whatever one writes.
+# - **The prompt itself**: the difference is 0 at every step, so $\hat v = v_{\text{prompt}}$ for
+#   every $w$. All guidance is gone, up to rounding.
 # - **Empty**: then it is plain guidance. But is *empty* the same as *missing*?
 
 # %%
@@ -145,17 +148,17 @@ print("missing against the encoded empty text:", levels(missing, by_hand), "grey
 
 # %% [markdown]
 # Here they are the same, and in SD 1.5 too: a missing negative prompt *is* the encoded empty text.
-# Not so in SDXL. Its pipeline puts zeros in place of a *missing* one, and `""` is encoded, which
+# Not so in SDXL. There the pipeline replaces a *missing* one with zeros, but encodes `""`, which
 # gives another picture. So if somebody says that they used "no negative prompt", ask which.
 #
 # ## Which words work?
 #
-# Now the measurement. 64 prompts, each from the same noise with nine kinds of negative prompt:
-# words about quality, the whole list of five stages, something absurd, a thing that the prompt
-# does not ask for, and three contradictions, in which the negative prompt names what the prompt
-# asks for.
+# Now the measurement. We draw 64 prompts, each from the same noise, without a negative prompt and
+# with eight kinds of it: two with words about quality, the whole list of the five stages, something
+# absurd, a thing that the prompt does not ask for, and three contradictions, in which the negative
+# prompt names what the prompt asks for.
 #
-# > **Predict.** Which of the nine will cost the most? Does the absurd one do anything?
+# > **Predict.** Which of the eight will cost the most? Does the absurd one do anything?
 #
 # This takes ten minutes (`python -m pocket.reports.negatives`), so the numbers were kept. We draw
 # four of the prompts again and compare.
@@ -188,9 +191,9 @@ for kind in kinds:
 print("\nmoved by: grey levels, against the picture without a negative prompt")
 
 # %% [markdown]
-# Shares over different pictures carry the luck of the prompts with them. But here every kind drew
-# the *same* prompts from the *same* noise, so we can compare picture by picture. The luck of the
-# prompt is then in both numbers and drops out.
+# Some prompts are easier than others, and each share depends on which prompts were drawn. But here
+# every kind drew the *same* prompts from the *same* noise, so we can compare picture by picture.
+# How easy a prompt is counts in both numbers then, and drops out.
 
 # %%
 names = [kind for kind in kinds if kind != "none"]
@@ -222,11 +225,10 @@ for axis, (measure, label) in zip(axes, measures.items()):
 axes[0].invert_yaxis()
 
 # %% [markdown]
-# Blue are the differences that are clear: 0 is outside of their 95% interval. Read the three
-# kinds of rows apart.
+# The clear differences are blue: 0 is outside their 95% interval. There are three kinds of rows.
 #
-# - **The contradictions** are the expensive ones. *Its own prompt* is guidance 1, as you proved
-#   above. *Its own thing* drives the picture away from exactly that which was asked for.
+# - **The contradictions** are the expensive ones. *Its own prompt* is guidance 1, as you saw above.
+#   *Its own thing* drives the picture away from exactly what was asked for.
 # - **Another thing** and **the absurd one** have nothing to do with the picture, and still they
 #   move it, as the column *moved by* says. A negative prompt is never neutral: the model has to go
 #   away from *something*, and that something is no longer the empty prompt.
@@ -264,11 +266,11 @@ sdlab.claim(
 # picture.
 #
 # Why could *blurry* work at all? Because the model has seen blurred pictures *with that word*. In
-# its world one picture in twenty was spoilt on purpose, and its caption said how. Away from
-# *blurry* is then a direction that means something. For a word without such pictures there is no
-# direction to go away from, only a displacement. Whether SD 1.5 has seen *bad anatomy* under
-# pictures with bad anatomy is a question about its training captions, and the only honest answer
-# is an experiment like this one.
+# its world one picture in twenty was spoilt on purpose, and its caption said how. So *away from
+# blurry* is a direction that means something. A word without such pictures also moves the picture,
+# but not away from anything in particular. Whether SD 1.5 has seen *bad anatomy* under pictures
+# with bad anatomy is a question about its training captions, and the only honest answer is an
+# experiment like this one.
 #
 # ## A word that the model knows well
 #
@@ -299,13 +301,13 @@ sdlab.grid(without[:6] + against[:6], columns=6, rows=["without", "cartoon, anim
 
 # %% [markdown]
 # So a negative prompt is a good tool where the model knows the word well, and where you can say
-# what you do *not* want more easily than what you want. But if you know what you want, say it: a
-# style in the prompt decides more surely than a style in the negative prompt.
+# what you do *not* want more easily than what you want. But if you know what you want, say it:
+# going away from one style does not choose among the others, as the counts show.
 #
 # ### Exercise: the formula (10 minutes)
 #
 # Write `combine`, the line with which every step is taken. It gets two predictions as tensors and
-# the guidance. The check knows the four special cases of this notebook.
+# the guidance. The check tries special cases, such as guidance 1 and two equal predictions.
 
 
 # %% tags=["stub"]
@@ -349,8 +351,8 @@ with sdlab.exercise("The formula", hints=hints):
 # ### Exercise: an unfair comparison (15 minutes)
 #
 # A friend says: "*Blurry* as a negative prompt makes pictures much sharper, I measured it." Here is
-# how. Find out why his number proves nothing, and mend it. A fair test of this kind has a simple
-# property: if both settings are the *same*, it must find exactly no difference.
+# how. Find out why his number proves nothing, and mend the function. A fair test of this kind has a
+# simple property: if both settings are the *same*, it must find exactly no difference.
 
 
 # %% tags=["stub"]
@@ -393,16 +395,18 @@ with sdlab.exercise("An unfair comparison", hints=hints):
     print("with 'blurry':", sharper("blurry"))
 
 # %% [markdown]
-# **What you learned**
+# ## What you learned
 #
 # - A negative prompt takes the place of the empty prompt in the formula of guidance:
 #   $\hat v = v_{\text{neg}} + w\,(v_{\text{prompt}} - v_{\text{neg}})$.
 # - It does nothing at guidance 1, and undoes all guidance if it says what the prompt says.
-# - It is never neutral: also an absurd one moves the picture.
+# - It is never neutral: even an absurd one moves the picture.
 # - It can only lead away from what the model has learned under that word.
 # - Compare with and without on the same prompts and from the same noise, picture by picture.
 #
-# **Go further.** Let the negative prompt act in the first half of the steps only, or in the second
-# (`callback_on_step_end` can exchange `prompt_embeds`). Which half is enough?
-# [Ban et al. 2024](https://arxiv.org/abs/2406.02965) studied this for large models. Notebook 02
-# takes one step of guidance apart, notebook 11 builds it from nothing.
+# ## Go further
+#
+# - Let the negative prompt act in the first half of the steps only, or in the second
+#   (`callback_on_step_end` can exchange `prompt_embeds`). Which half is enough?
+#   [Ban et al. 2024](https://arxiv.org/abs/2406.02965) studied this for large models.
+# - Notebook 02 takes one step of guidance apart; notebook 11 builds it from nothing.

@@ -6,10 +6,10 @@
 # really decides: when the same number gives the same picture and when it does not, what lies
 # between two seeds, and how much of a picture comes from the seed and how much from the prompt.
 #
-# **You will be able to** make every picture again, also from the middle of a batch; say on which
-# of your settings the noise depends; go from one picture to another on the right path, and explain
-# why the straight one is wrong; and split the differences of pictures into those of prompts and
-# those of seeds.
+# **You will be able to** make every picture again, even one from the middle of a batch; say on
+# which of your settings the noise depends; go from one picture to another on the right path, and
+# explain why the straight one is wrong; and split the differences of pictures into those of prompts
+# and those of seeds.
 #
 # | | pocket model (default) | SD 1.5 (`SDLAB_MODEL=sd15`) |
 # |---|---|---|
@@ -45,10 +45,9 @@ sdlab.show(runs)
 
 # %% [markdown]
 # What the prompt says is in all of them, and what it leaves open differs: the shape of the robot,
-# its colours, the style. No number is better than another; 42 is only a place where the noise
-# begins.
+# its colours, the style. The number itself means nothing; 42 is only where the noise begins.
 #
-# ## Is a seed a promise?
+# ## Does the same seed give the same picture?
 #
 # > **Predict.** Which of these give exactly the same picture as the first one above: the same
 # > recipe again; the same seed as the third of a batch of five; the same seed in a picture of
@@ -71,10 +70,10 @@ print(
 assert levels(again.image, first.image) == 0 and levels(batch.images[2], first.image) <= 2
 
 # %% [markdown]
-# The same recipe twice is equal to the last bit. In a batch the picture has the same noise, since
-# `sdlab` gives each picture a generator of its own: image number $i$ has the seed 40 + $i$. But
-# the sums of the network are then made in another order, and computers round. So a level may
-# differ, which no eye sees.
+# The same recipe gives the same picture, to the last bit. In a batch the picture has the same
+# noise, since `sdlab` gives each picture a generator of its own: image number $i$, counted from 0,
+# has the seed 40 + $i$. But the network then adds its numbers in another order, and computers
+# round. So some pixels may differ by a grey level or two, which no eye sees.
 #
 # Now the size. A larger picture has more noise. Does it begin with the same numbers?
 
@@ -86,13 +85,13 @@ sdlab.grid([first.image, larger.image], ["seed 42", "seed 42, wider"])
 # %% [markdown]
 # Another picture, from the same seed. The noise is a grid of numbers, filled row after row; in a
 # wider grid the second row begins elsewhere, and every number after it lies in another place. So
-# *the same seed* only means something together with the same size. (And the wide picture has two
-# robots: the model has only ever seen pictures of one size.)
+# *the same seed* only means something together with the same size. (The wide picture may even show
+# two robots: the model has only ever seen square pictures.)
 #
 # ### Generators
 #
-# In `diffusers` itself the noise comes from a `torch.Generator`. It is a machine that gives one
-# number after another; the seed is only where it starts. Two mistakes are easy to make.
+# In `diffusers` itself the noise comes from a `torch.Generator`. It gives one number after another;
+# the seed is only where it starts. Two mistakes are easy to make.
 
 
 # %%
@@ -172,7 +171,7 @@ straight = [(1 - share) * start + share * end for share in shares]
 sdlab.grid(from_noise(straight), [f"{share:.0%}" for share in shares], columns=7, cell=1.4)
 
 # %% [markdown]
-# The way is not gradual. The picture stays what it is for a while, and then it jumps: the same
+# The change is not gradual. The picture stays what it is for a while, and then it jumps: the same
 # robot, in another style. There is something else, harder to see: towards the middle, fine details
 # go missing. The reason is a number that no picture shows, the length of the noise.
 
@@ -193,10 +192,10 @@ print(
 
 # %% [markdown]
 # A noise of $d$ independent numbers with standard deviation 1 has a length close to $\sqrt{d}$, and
-# hardly any has another: all noise lies on the surface of a ball. Two noises are almost at right
-# angles, so the straight line between them cuts through the ball, and its middle has only
-# $1/\sqrt{2} \approx 0.71$ of the length. What does that do to a picture? Let us make one noise
-# weaker and stronger on purpose.
+# hardly any differs much from that: all noise lies near the surface of a ball. Two noises are
+# almost at right angles, so the straight line between them cuts through the ball, and its middle
+# has only $1/\sqrt{2} \approx 0.71$ of the length. What does that do to a picture? Let us make one
+# noise weaker and stronger on purpose.
 
 # %%
 factors = [0.25, 0.5, 0.71, 1.0, 1.4, 2.0]
@@ -212,11 +211,12 @@ for factor, sharp in zip(factors, metrics.sharpness(scaled)):
 
 # %% [markdown]
 # At the first step the model is told: this is pure noise, of the usual strength. It removes as much
-# as usual. If there was less, too much is removed, and what goes first are the details: the lights
-# of the city. If there was more, noise is left over.
+# as usual. If there was less, too much is removed, and the details go first: the lights of the
+# city. If there was more, noise is left over.
 #
 # So we walk on the surface instead. This is *spherical interpolation* (Shoemake 1985): with
-# $\theta$, the angle between the two noises $x_0$ and $x_1$, and a share $t$ from 0 to 1,
+# $\theta$, the angle between the two noises $x_0$ and $x_1$, and a share $t$ of the way, from 0 to
+# 1 (in other notebooks $x_0$ is a picture and $t$ a noise level),
 #
 # $$x_t = \frac{\sin((1 - t)\,\theta)}{\sin\theta}\,x_0 + \frac{\sin(t\,\theta)}{\sin\theta}\,x_1.$$
 #
@@ -268,9 +268,9 @@ with sdlab.exercise("Spherical interpolation", hints=hints):
     assert abs(near - far) < 0.05, "halfway it should be as far from one as from the other"
 
 # %% [markdown]
-# Both ways side by side. For the arc we take SciPy's `geometric_slerp`, so that the notebook goes on
-# without your solution too. It wants points at distance 1 from the centre, so we divide by the
-# length before and multiply after.
+# Here are both ways side by side. For the arc we take SciPy's `geometric_slerp`, so that the
+# notebook goes on without your solution too. It wants points at distance 1 from the centre, so we
+# divide by the length before and multiply after.
 
 
 # %%
@@ -287,8 +287,8 @@ titles = [f"{share:.0%}" for share in shares] + [""] * 7
 sdlab.grid(pictures, titles, columns=7, cell=1.4, rows=["straight", "on the arc"])
 
 # %% [markdown]
-# One pair of seeds may be luck. Here are the middles of twelve pairs, measured. We take the city again, because its prompt names a style,
-# so that no jump from style to style hides the difference.
+# One pair of seeds may be luck. Here are the middles of twelve pairs, measured. We take the city
+# again, because its prompt names a style, so that no jump from style to style hides the difference.
 
 # %%
 ends = [
@@ -358,9 +358,9 @@ print("clear" if further.is_clear else "not clear")
 
 # %% [markdown]
 # Another word can move a picture as far as another seed, or further. So the noise is not a sketch
-# that the prompt only colours in. It is the material, and every prompt makes something else of
-# it. Still, keeping the seed is the right thing when you want to know what one word does: then the
-# word is the *only* thing that has changed (notebook 04 does that with styles).
+# that the prompt only colours in. It is material, and every prompt makes something else of it.
+# Still, keeping the seed is the right thing when you want to know what one word does: then the word
+# is the *only* thing that has changed (notebook 04 does that with styles).
 #
 # ## How much is the seed, and how much the prompt?
 #
@@ -369,12 +369,12 @@ print("clear" if further.is_clear else "not clear")
 #
 # $$x_{ij} = m + a_i + b_j + c_{ij},$$
 #
-# where $m$ is the mean of the whole table, $a_i$ says how much the row of the prompt is above it,
-# $b_j$ the same for the column of the seed, and $c_{ij}$ is what is left: what this seed does with
+# where $m$ is the mean of the whole table, $a_i$ is how much the mean of the prompt's row is above
+# it, $b_j$ the same for the seed's column, and $c_{ij}$ is what is left: what this seed does with
 # this prompt only. The squares add up, so each part has its share of the whole variance. (This is
 # the *analysis of variance*; Fisher 1925.)
 #
-# > **Predict.** What will be the shares of prompt, seed, and both together?
+# > **Predict.** What will be the shares of the prompt, of the seed, and of what is left?
 
 # %%
 things = "lion", "car", "owl", "rocket", "castle", "robot", "rose", "train"
@@ -434,7 +434,7 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# Two rulers, two answers. In pixels a good part is *rest*: it depends on the pair of prompt and
+# Two measures, two answers. In pixels a good part is *rest*: it depends on the pair of prompt and
 # seed. In what the judge sees, by far the most comes from the prompt. And the seed by itself has
 # hardly more than chance gives, in both: what a seed does under one prompt says little about what
 # it does under the next. So there are lucky pictures, but no lucky seeds.
@@ -442,7 +442,8 @@ sdlab.claim(
 # ### Exercise: the second picture (10 minutes)
 #
 # A friend draws three pictures with the seeds 7, 8 and 9, likes the one of seed 8, and draws it
-# again alone. It is another picture! Find the mistake in his function, and mend it.
+# again alone. It is another picture! Find the mistake in his function, and mend it: every seed
+# should give the same picture, whatever was drawn before it.
 
 
 # %% tags=["stub"]
@@ -477,14 +478,16 @@ with sdlab.exercise("The second picture", hints=hints):
     )
 
 # %% [markdown]
-# **What you learned**
+# ## What you learned
 #
-# - The same recipe on the same machine gives the same picture, to the bit; in a batch, up to
+# - The same recipe on the same machine gives the same picture, to the last bit; in a batch, up to
 #   rounding. Another size gives another picture.
 # - A generator remembers how much it has given. Take a new one for each picture.
 # - Noise lies on the surface of a ball. Go along the arc, not through the ball.
 # - The seed is material. What becomes of it depends on the prompt.
 #
-# **Go further.** Mix a little of a second noise into a favourite seed (5% of the arc) and look for
-# a better version nearby; other programs call this *variation seed*. Notebook 07 keeps what you
-# found.
+# ## Go further
+#
+# - Mix a little of a second noise into a favourite seed (5% of the arc) and look for a better
+#   version nearby; other programs call this *variation seed*.
+# - Notebook 07 keeps what you found.

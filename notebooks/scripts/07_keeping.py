@@ -3,8 +3,8 @@
 #
 # A year from now you find a picture called `final2.png`. Which words made it, which seed, which
 # model? If the file can answer, you can make the picture again. Here you keep pictures so that
-# they can answer, read what other tools have written into theirs, and measure what is left after
-# a picture has been saved anew, taken as a screenshot or sent to a friend.
+# they can answer, read what other tools have written into theirs, and measure what is left after a
+# picture has been saved anew, captured in a screenshot or sent to a friend.
 #
 # **You will be able to** keep a named batch with every parameter, and make any of its pictures
 # again from the file alone; read the files of other tools, and say what is missing in them; say
@@ -81,8 +81,8 @@ print(json.dumps(record["pictures"]["portrait"], indent=1))
 # %% [markdown]
 # ### Names
 #
-# `sdlab.save` names a picture after its prompt. A prompt can hold anything, also a `/`, which on
-# every system means a folder, and `..`, which means the folder above.
+# `sdlab.save` names a picture after its prompt. A prompt can hold anything, even a `/`, which on
+# every system separates folders, and `..`, which means the folder above.
 #
 # > **Predict.** What may become of the prompt `../../letters/a lion`, if its text is used as a
 # > name?
@@ -93,13 +93,13 @@ for prompt in "../../letters/a lion", "C:\\Windows\\a lion?", "um leão à noite
 
 # %% [markdown]
 # Used as it is, the first would have been written into another folder, perhaps over something
-# else. So only plain letters, digits and hyphens are kept. Where the name is taken already, a
-# number is added, and nothing is overwritten.
+# else. So only plain letters, digits and hyphens are kept, and where none is left the name is
+# `picture`. Where the name is taken already, a number is added, and nothing is overwritten.
 #
 # ## From the file alone
 #
-# `reproduce` takes a file, reads the recipe in it, and draws the picture again. Recipe and model
-# are all that it has.
+# `reproduce` takes a file, reads the recipe in it, and draws the picture again. It has nothing but
+# the recipe and the model.
 
 # %%
 redrawn = [sdlab.reproduce(pipe, file).image for file in files]
@@ -117,11 +117,11 @@ print(f"at most 2 levels apart: {intervals.share([level <= 2 for level in apart]
 # %% [markdown]
 # The batch drew four pictures at a time and `reproduce` draws one, so on some machines a number
 # is rounded another way (notebook 06). In 32 bits nobody sees it; in the 16 bits of a GPU fine
-# details can differ. That answers the prediction: a recipe has to be in the file, that is the
-# prompt, the seed, the steps, the guidance, the sampler, the size and the name of the model. What
-# a file cannot hold is the model itself.
+# details can differ. That answers the prediction: a recipe has to be in the file, that is, the
+# prompt, the negative prompt, the seed, the steps, the guidance, the sampler, the size and the name
+# of the model. What a file cannot hold is the model itself.
 #
-# Here is all that one of our files says. It says it three times, for three kinds of readers.
+# Here is all that one of our files says. It says it three times, for three kinds of reader.
 
 # %%
 print(originals[4].text["parameters"], end="\n\n")
@@ -131,11 +131,12 @@ for name, text in read_iptc(files[4]).items():
 
 # %% [markdown]
 # - **`parameters`** is the form of AUTOMATIC1111's web UI, which many tools can read.
-# - **`sdlab`** is our own: the whole recipe, the versions of the libraries, and what it cost.
-# - The last four are fields of the **IPTC**, which makes the standards of the world's news media.
+# - **`sdlab`** is our own: the whole recipe, the versions of the libraries, and what the picture
+#   cost.
+# - The last four are fields of the **IPTC**, an organisation that makes standards for news media.
 #   They are in a packet of XML called *XMP*. `DigitalSourceType` with the value
 #   *trainedAlgorithmicMedia* means: made by a trained model. The three fields that begin with AI
-#   came with version 2025.1 of the standard. Picture archives and social networks look at these
+#   came with version 2025.1 of the standard. Picture archives and social networks can read these
 #   fields to label a picture.
 #
 # ## Files of other tools
@@ -175,16 +176,16 @@ for info in infos:
 #   version of the program was it? Newer versions write their number down, and the source of the
 #   noise where it is not the usual one. So does Forge, which uses the same form.
 #
-# So the answer is: perhaps the first, if the defaults of its program have not changed, and surely
-# not the other two. **A text names the ingredients and does not contain them.** A model of the
-# same name can have other weights, which is why a hash is worth adding. The files of this course
-# have one.
+# So the answer is: perhaps AUTOMATIC1111's, if the defaults of its program have not changed, and
+# surely not the other two. **A text names the ingredients and does not contain them.** A model of
+# the same name can have other weights, which is why a hash is worth adding. The files of this
+# course have one.
 #
 # ### Exercise: a recipe from another tool (10 minutes)
 #
 # Write `to_recipe`, which makes a `Recipe` from what `sd-parsers` found: prompt, negative prompt,
 # steps, guidance and seed. All numbers are in `info.samplers[0].parameters`; one of the tools
-# writes them as text, `'15'` and not `15`.
+# writes them as text, `'15'` instead of `15`.
 
 
 # %% tags=["stub"]
@@ -232,8 +233,8 @@ with sdlab.exercise("A recipe from another tool", hints=hints):
 # %% [markdown]
 # ## What survives
 #
-# A picture is passed on in nine ways. For some of them a few lines are needed: a screenshot takes
-# the pixels alone, and a messenger makes the picture smaller. (Ours only imitates one.)
+# We pass every picture on in nine ways. Some of them need a few lines: a screenshot takes the
+# pixels alone, and a messenger (we only imitate one) makes the picture smaller.
 
 
 # %%
@@ -312,14 +313,14 @@ for way, there in passed.items():
 
 # %% [markdown]
 # *Yes* means that it was there in all twelve pictures. The distance is the root mean square
-# difference; the small picture of the messenger was enlarged before.
+# difference; the messenger's small picture was first enlarged to the old size.
 #
 # Texts and pixels are lost independently of each other. A picture that was opened and saved has
-# every pixel and no history; the JPEG with all texts has its history, and its pixels have moved.
-# It is not the format's fault: PNG and JPEG can both hold the texts, as the two careful ways
-# show. But a program has to copy them on purpose. One that does not, like Pillow here when we
-# only say `save`, loses them all. So copy the file, or use a program that takes care. In a
-# messenger that means: send the picture as a *file* and not as a *photo*.
+# every pixel and no history; the JPEG with all texts has its history, and its pixels have moved. It
+# is not the format's fault: PNG and JPEG can both hold the texts, as the two careful ways show. But
+# a program has to copy them on purpose. One that does not, like Pillow here when we only say
+# `save`, loses them all. So copy the file, or use a program that takes care. In a messenger that
+# means: send the picture as a *file* and not as a *photo*.
 #
 # ### Two losses against each other
 #
@@ -348,8 +349,8 @@ sdlab.curve(qualities, np.transpose(moved), **names)
 # %% [markdown]
 # The lower the quality, the further the pixels move, and even at 95 they are not what they were.
 # (The careful JPEG of the table has moved less than quality 95 here, because `sdlab` keeps the
-# colours at their full size; Pillow halves them.) Now one JPEG of quality 10, whose texts we take
-# along:
+# colours at full resolution, and Pillow halves it.) Now take one JPEG of quality 10, with its
+# texts:
 
 # %% tags=["cover"]
 good, poor = folder / "good.jpg", folder / "poor.jpg"
@@ -390,17 +391,17 @@ print("the recipe says:", sdlab.read(forged).prompt)
 print("IPTC's field:   ", read_iptc(forged)["AIPromptInformation"])
 
 # %% [markdown]
-# > **Predict.** How could somebody who has only this file and the model find out the lie?
+# > **Predict.** How could somebody who has only this file and the model find out that it lies?
 
 # %%
 tried = sdlab.reproduce(pipe, forged).image
 sdlab.grid([originals[8], tried], ["the picture in the file", "what its recipe draws"])
 
 # %% [markdown]
-# By drawing it. A diffusion model makes the same picture from the same recipe, so a recipe can be
-# *checked*, which a caption cannot. How sharp is this test? The most difficult lie is a small
-# one: the right prompt, and a seed that is wrong by 1. We compare each of the twelve pictures
-# with what its own recipe draws, and with what the recipe of the next seed draws.
+# By drawing from the recipe. A diffusion model makes the same picture from the same recipe, so a
+# recipe can be *checked*, which a caption cannot. How sharp is this test? The most difficult lie is
+# a small one: the right prompt, and a seed that is wrong by 1. We compare each of the twelve
+# pictures with what its own recipe draws, and with what the recipe of the next seed draws.
 
 # %%
 true = 255 * metrics.distance(originals, redrawn)
@@ -420,8 +421,8 @@ print(f"seed plus 1: at least {wrong.min():.1f} grey levels away ({len(wrong)} p
 # One of your pictures comes back to you through a messenger. It carries nothing. Which of yours
 # is it? Its pixels have changed a little, so we need a number that a small change does not
 # change: a *fingerprint*. This one is called dHash (Krawetz 2013). It shrinks the picture to 9 ×
-# 8 grey pixels and asks in each row, eight times: is it brighter than its left neighbour? That
-# gives 64 bits.
+# 8 grey pixels and asks in each row, eight times: is this pixel brighter than its left neighbour?
+# That gives 64 bits.
 
 
 # %%
@@ -464,7 +465,7 @@ print(f"the nearest fingerprint is that of the right picture: {found}")
 # Pictures that have nothing to do with each other differ in about half of the bits, as two rows
 # of coin tosses do; a copy differs from its original in few or none. So a gallery that keeps
 # fingerprints finds its pictures again, and with them their recipes. Search engines that look for
-# copies of a picture work with such numbers.
+# copies of a picture work with numbers of this kind.
 #
 # ## A signature
 #
@@ -481,8 +482,9 @@ if not has_c2pa:
     )
 
 # %% [markdown]
-# Whoever signs needs a key, and a certificate that says whose key it is. A real one comes from an
-# authority that has checked who you are. We make one ourselves, for today, and throw it away.
+# Whoever signs needs a key, and a certificate that says whose key it is. A real certificate comes
+# from an authority that has checked who you are. We make one ourselves, for today, and throw it
+# away.
 
 
 # %%
@@ -511,8 +513,8 @@ def make_certificate(who):
 
 
 # %% [markdown]
-# The statement says that the picture was created, and by a trained model, with the same term of
-# the IPTC as above.
+# The statement says that the picture was created by a trained model, with the same term of the IPTC
+# as above.
 
 # %%
 signed = folder / "signed.png"
@@ -575,8 +577,8 @@ if has_c2pa:
 #
 # ## Exercise: the script that forgets (10 minutes)
 #
-# A colleague halves all pictures of a folder for a web page. Since then no picture can be made
-# again. Mend `halve`: the small file should carry everything that the large one did.
+# A colleague halves all pictures of a folder for a web page. From the small files no picture can be
+# made again. Mend `halve`: the small file should carry everything that the large one did.
 
 
 # %% tags=["stub"]
@@ -629,8 +631,8 @@ with sdlab.exercise("The script that forgets", hints=hints):
 #   only names: source pictures, adapters, the exact weights.
 # - A program that saves a picture loses its texts unless it takes care. Copy files, and send a
 #   picture as a file.
-# - Metadata are claims. A recipe can be checked by drawing it, a signature shows that nothing was
-#   changed since, and a fingerprint finds a picture that has lost everything.
+# - What is written in a file is a claim. A recipe can be checked by drawing it, a signature shows
+#   that nothing was changed since, and a fingerprint finds a picture that has lost everything.
 #
 # ## Go further
 #
@@ -638,5 +640,5 @@ with sdlab.exercise("The script that forgets", hints=hints):
 # - Send a picture through the messenger you use, once as a photo and once as a file, and look at
 #   both with `carried`.
 # - Cut off a tenth of a picture at one side. Does the fingerprint still find it? How would you
-#   mend it?
+#   improve the fingerprint?
 # - A halved picture carries a recipe for the full size. Is that a lie, or is it useful?

@@ -80,14 +80,14 @@ sdlab.grid([rough], ["the beginning"])
 # %% [markdown]
 # > ✎ **Your own picture.** Instead of this house you can take a drawing or a photo of your own:
 # > `rough = Image.open("mine.png").convert("RGB").resize((side, side))`. (A recipe takes a file as
-# > well, `image="mine.jpg"`; of a picture of another shape `fit="pad"` keeps all, and
-# > `fit="crop"` the middle.)
+# > well, `image="mine.jpg"`. If its shape is another one, `fit="pad"` keeps all of the picture, and
+# > `fit="crop"` its middle.)
 #
 # The **strength**, from 0 to 1, says where we step in: with strength 0.6 the first 40% of the steps
-# of a run are left out. On the noise schedule it looks like this. The curves show how much of
-# the picture, $\sqrt{\bar\alpha_t}$, and how much noise, $\sqrt{1-\bar\alpha_t}$, there is in the
-# latents $x_t$ at the beginning of every step (notebook 10 derives them). Every dotted line is
-# the entry of one strength.
+# of a run are left out. On the noise schedule it looks like this. The curves show how much of the
+# picture, $\sqrt{\bar\alpha_t}$, and how much noise, $\sqrt{1-\bar\alpha_t}$, there is in the
+# latents $x_t$ at the beginning of every step (notebook 10 derives them). The dotted lines show
+# where each strength steps in; the number above is the strength.
 
 # %%
 strengths = [0.2, 0.4, 0.6, 0.8, 1.0]
@@ -103,7 +103,7 @@ figure = sdlab.curve(range(steps), curves, **labels)
 for strength in strengths:
     entry = steps - int(steps * strength)
     axis.axvline(entry, color="0.5", ls=":", zorder=0)
-    axis.text(entry, 1.06, f"s = {strength:g}", ha="center")
+    axis.text(entry, 1.06, f"{strength:g}", ha="center")
 axis.set_xticks(range(0, steps, 2))
 axis.legend(loc="center left", frameon=False)
 figure
@@ -117,7 +117,7 @@ figure
 # %%
 @torch.no_grad()
 def step_in(picture, strength, seed):
-    """The latents at the entry of a strength, and the times of the steps that are left."""
+    """The latents where a strength steps in, and the noise levels of the steps that are left."""
     generator = torch.Generator("cpu").manual_seed(seed)
     pixels = pipe.image_processor.preprocess(picture).to(pipe.device, pipe.unet.dtype)
     clean = pipe.vae.encode(pixels).latent_dist.sample(generator)
@@ -137,7 +137,7 @@ sdlab.grid(seen, [f"strength {strength:g}" for strength in strengths])
 
 # %% [markdown]
 # From there on it is an ordinary run. We take its steps by hand, and compare the result with what
-# `diffusers` draws. In `sdlab` a recipe with an `image` is drawn by diffusers' own pipeline.
+# `diffusers` draws: in `sdlab`, a recipe with an `image` is drawn by diffusers' own pipeline.
 
 # %%
 house = sdlab.Recipe("a house in a garden, watercolor", image=rough, steps=steps, seed=3)
@@ -172,10 +172,10 @@ sdlab.curve(strengths, np.array(far), **labels)
 
 # %% [markdown]
 # At the smallest strength the house stands where it was painted, and it looks painted. At the
-# largest it looks like the other houses of this model, and it stands where the model would have
-# put it anyway. In between is a range where the place is yours and the drawing is the model's.
-# Look again at what the model gets to see: the noise covers fine detail first, because there is
-# little of it, and large areas of colour shine through for long. That is why the layout is the
+# largest it looks like the other houses of this model, and it stands where the model would have put
+# it anyway. In between is a range where the place is yours and the drawing is the model's. Look
+# again at what the model gets to see: the noise covers fine detail first, because a detail is only
+# a few numbers, and large areas of colour shine through for longer. That is why the layout is the
 # last thing to go.
 #
 # ### How strong is strong enough?
@@ -183,7 +183,7 @@ sdlab.curve(strengths, np.array(far), **labels)
 # Three seeds of one house are not a measurement. The program drew 48 pictures with the words of
 # the pocket model's world, and changed one thing in the prompt: in one half of the experiment the
 # style, in the other the thing itself. The judge says whether the *new* word can be seen, and
-# whether that which should stay has stayed.
+# whether what should stay has stayed.
 #
 # > **Predict.** What needs more strength: another style, or another thing?
 
@@ -224,13 +224,13 @@ for number, strength in enumerate(points[:3]):
 
 # %% [markdown]
 # Another thing needs more strength than another style, so there is no strength that is best for
-# everything. A style is mostly fine detail, and a little noise covers that; a thing is its
-# outline, and the outline drowns late.
+# everything. A likely reason: a style is mostly fine detail, and a little noise covers that; a
+# thing is its outline, and the noise covers the outline late.
 #
 # ### Is anything left at strength 1?
 #
-# At strength 1 all steps are taken. But the first of them begins with the picture *under* noise
-# and not with noise alone, since $\sqrt{\bar\alpha_t}$ is small there and not 0.
+# At strength 1 all steps are taken. But the first of them begins with the picture *under* noise,
+# not with noise alone, since $\sqrt{\bar\alpha_t}$ is small there but not 0.
 #
 # > **Predict.** A black and a white picture, both at strength 1, the same prompt and seed. Will the
 # > two results be equal? Will one be darker?
@@ -266,7 +266,7 @@ sdlab.claim(
 #
 # ## One picture, six transformations
 #
-# Now with a finished picture, and with wishes of different size: four styles, another place, and
+# Now we take a finished picture, with small wishes and large ones: four styles, another place, and
 # another animal. The strengths follow from what you have just seen.
 
 # %%
@@ -306,7 +306,7 @@ for prompt in wishes:
     print(told)
 
 # %% [markdown]
-# The last column answers for each wish. A style is done with half of the steps. For another place
+# The last column answers for each wish. Half of the steps are enough for a style. For another place
 # or another animal more has to be drawn anew, and then the lion of the source is lost: what stands
 # in the snow is *a* lion, and not that one.
 #
@@ -329,9 +329,8 @@ for strength in (0.3, 0.6, 0.9):
 sdlab.knob_grid(by_xl, rows="seed", columns="strength")
 
 # %% [markdown]
-# Strength means the same to both models. The
-# *refiner* of SDXL (notebook 09) is nothing else but image to image with a small strength, by a
-# model that has learned the last steps only.
+# Strength means the same to both models. The *refiner* of SDXL (notebook 09) can be used in just
+# this way: image to image with a small strength, by a model that has learned only the last steps.
 #
 # ## Inpainting: one part anew
 #
@@ -349,9 +348,10 @@ inside = np.asarray(mask) > 127
 # > and then `mask = paper.mask`. Or take any black and white picture of the same size:
 # > `mask = Image.open("mask.png").convert("L").resize((side, side))`.
 #
-# The model here was never trained to fill holes. (There are models that were; their U-Net takes
-# the mask as a further input.) It is done with blending. After every step the part outside of the
-# mask is thrown away and replaced with the source, noised to just the level of that step:
+# The model here was never trained to fill holes. (There are models that were; their U-Net takes the
+# mask and the masked picture as further inputs.) So the pipeline *blends*: after every step the
+# part outside of the mask is thrown away and replaced with the source, under as much noise as
+# belongs to that step:
 #
 # $$x_t \leftarrow m \odot x_t + (1-m) \odot
 # \left(\sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\varepsilon\right).$$
@@ -399,7 +399,7 @@ sdlab.grid([tent, mask.convert("RGB"), *ways.values()], ["source", "mask", *ways
 # No. In the first row nothing was drawn at all: the source was encoded and decoded, and the
 # autoencoder alone has changed its pixels. Inpainting has this loss too, and another one near the
 # mask: its grid is as coarse as that of the latents, so that cells on the border are drawn anew
-# with all of their pixels. Both are easy to end. Paste the source back outside of the mask when
+# with all of their pixels. Both are easy to avoid: paste the source back outside of the mask when
 # all is done. That is what `sdlab` does with a mask, and then every pixel outside is the same.
 
 # %%
@@ -415,8 +415,8 @@ sdlab.claim(
 # %% [markdown]
 # If pasting is enough, why blend at all? One could draw a whole new picture and paste the source
 # over it. And does the paste leave a mark? We measure the **seam**: the mean jump between two
-# neighbouring pixels on either side of the mask's border. The source has a value too, since it is
-# not flat; that is the mark to reach.
+# pixels side by side, one inside and one outside of the mask. The source has a value too, since it
+# is not flat; that is the value to reach.
 #
 # > **Predict.** Order these four by their seam: only blended; blended, then pasted; only pasted;
 # > and blended, then pasted with a soft edge on the inner side of the mask.
@@ -424,7 +424,7 @@ sdlab.claim(
 
 # %%
 def seam(picture):
-    """The mean jump from pixel to pixel across the border of the mask, in grey levels."""
+    """The mean jump across the mask's border, from pixel to pixel in a row, in grey levels."""
     grey = np.asarray(picture.convert("L"), float)
     border = np.diff(inside.astype(int), axis=1) != 0
     return np.abs(np.diff(grey, axis=1))[border].mean()
@@ -485,7 +485,8 @@ sdlab.grid([sketch], ["the sketch"])
 # > `sketch = paper.sketch`. Or take a file with a few white lines on black:
 # > `sketch = Image.open("sketch.png").convert("RGB").resize((width, width))`.
 #
-# `sketch_scale` says how strongly what the ControlNet finds is added (its *conditioning scale*).
+# `sketch_scale` is the weight with which the ControlNet's features are added (its *conditioning
+# scale*).
 #
 # > **Predict.** The sketch is a hut on the left, and we ask for a castle. What will the model do at
 # > scale 0, at 1, and at 2?
@@ -501,7 +502,8 @@ sdlab.knob_grid(by_scale, rows="seed", columns="sketch_scale")
 # %% [markdown]
 # To measure this, we take the edges of the picture (Canny 1986) and ask what share of the sketch's
 # lines has an edge nearby (`metrics.followed`). But a picture has many edges. So we ask the same of
-# the *mirrored* sketch, whose lines are in the wrong place. What is found of those is chance.
+# the *mirrored* sketch, whose lines are in the wrong place. What is found of those is found by
+# chance.
 
 # %%
 mirrored = ImageOps.mirror(sketch)
@@ -550,8 +552,8 @@ for name, one in changes.items():
 # At scale 0 the sketch is not there at all. Up to 1 the lines are followed more and more, and those
 # in the wrong place less: the thing really moves to where the sketch is. Beyond 1 there is little
 # left to gain. All the way the price rises, for the thing itself is recognised less and less often.
-# The ControlNet has learned with a weight of 1, and the U-Net never met features that were twice
-# as large. The judge has a part in this too: it has seen few things that are small and stand at the
+# The ControlNet learned with a weight of 1, and the U-Net never met features that were twice as
+# large. The judge has a part in this too: it has seen few things that are small and stand at the
 # side.
 #
 # ### When does it act?
@@ -600,7 +602,7 @@ sdlab.claim(
 # sketch that begins to act then comes in time. The rule is not wrong everywhere: how early the
 # layout is decided depends on the noise schedule, and on how large things are in the pictures. It
 # has to be measured.
-#
+
 # %% [markdown]
 # ## A style by example
 #
@@ -642,10 +644,11 @@ over = [
 # $V = [V_{\text{example}}, V]$. Before that, queries and keys get the example's statistics,
 # channel by channel (*AdaIN*, Huang & Belongie 2017):
 #
-# $$\text{AdaIN}(x, y) = \sigma(y)\,\frac{x - \mu(x)}{\sigma(x)} + \mu(y),$$
+# $$\text{AdaIN}(x, y) = \operatorname{std}(y)\,
+# \frac{x - \operatorname{mean}(x)}{\operatorname{std}(x)} + \operatorname{mean}(y),$$
 #
-# where $\mu$ and $\sigma$ are the mean and the standard deviation over all cells. In `diffusers`
-# such a change is an *attention processor*, and this is all of ours:
+# with the mean and the standard deviation over all cells. In `diffusers` such a change is an
+# *attention processor*, and this is all of ours:
 
 # %%
 print(textwrap.dedent(inspect.getsource(borrowing.SharedAttention.__call__)))
@@ -682,10 +685,10 @@ if in_our_world:
         print(f"{name:25s}", "; ".join(f"{thing}, {style}" for thing, style in told))
 
 # %% [markdown]
-# Four pictures again prove nothing. The program took an example of each of the eight styles, and
-# drew three other things like it. *Style* is the share in which the judge sees the example's
-# style. Two more rows are there to compare with: the style in words, which is the easy way, and
-# the example itself, drawn over with the new prompt at a strength of 0.8.
+# Four pictures prove nothing, here either. The program took an example of each of the eight styles,
+# and drew three other things like it. *Style* is the share in which the judge sees the example's
+# style. Two more rows are there to compare with: the style in words, which is the easy way, and the
+# example itself, drawn over with the new prompt at a strength of 0.8.
 
 # %%
 print(f"{'':26s}{'style':16s}{'object':16s}place")
@@ -732,20 +735,20 @@ for name, head in ("thing", "object"), ("place", "background"):
 # and matching on the finest, where the strokes are. (SD 1.5 has attention on its finest level
 # too.)
 #
-# There are two limits. A mean knows no things, so it takes the blue of a lake along as readily as
-# the stroke of a brush, and that can cost the thing and the place. And where the model knows a
-# word for the style, the word is still the surer way. The example is for the styles that have
-# none.
+# There are two limits. A mean does not know what is a thing and what is style, so it takes the blue
+# of a lake along as readily as the stroke of a brush, and that can cost the thing and the place.
+# And where the model knows a word for the style, the word is still the surer way. The example is
+# for the styles that have no word.
 #
 # ## An edit by words
 #
 # You like a picture, but the lion should be a tiger. The prompt with one word exchanged and the
 # same seed gives a picture which is *similar*. *Prompt-to-Prompt* (Hertz et al. 2022) wants more:
 # it draws both at the same time, and for the first part of the steps the second picture uses the
-# cross-attention of the first. What is looked at where is then the same, and the new word fills
-# the place of the old one.
+# cross-attention of the first. Every word then gets its attention in the same places, and the new
+# word fills the place of the old one.
 #
-# > **Predict.** Does the lion's place pass to the tiger? What becomes of the beach?
+# > **Predict.** Will the tiger stand where the lion stood? What becomes of the beach?
 
 # %%
 pairs = {
@@ -782,7 +785,8 @@ sdlab.grid(sheet, ["before", *ways] + [""] * 8, columns=4, rows=names)
 
 # %% [markdown]
 # What should have changed, and what not? The attention map of the thing's word says where the thing
-# is (notebook 01). We take as *inside* the cells with more than half of its largest attention.
+# is (notebook 01). We take as *inside* the cells with more than half of its largest attention. For
+# each of the three pairs we print how far the picture has moved, in grey levels.
 
 # %%
 names = ["lion", "car", "house"]
@@ -833,8 +837,8 @@ sdlab.claim(
 # same place around another thing. Kept attention keeps a little more. Where the old and the new
 # thing have the same shape, as with the house that only changes its colour, that is what one wants.
 # Where they have not, as with lion and tiger, the new thing has to fill an outline that is not its
-# own, and the more of the attention is kept, the less it is itself. So the place does pass on, and
-# not always to the thing's advantage.
+# own, and the more of the attention is kept, the less it is itself. So the new thing does stand
+# where the old one stood, and not always to its advantage.
 #
 # One idea is left, and it puts this notebook together. The attention map is a *mask*: so let the
 # word be exchanged by inpainting, inside of it.
@@ -851,7 +855,7 @@ sdlab.grid(found, titles + [""] * 6, columns=3)
 # %% [markdown]
 # Outside of the mask nothing moves, by construction. But look at the borders: where the map is
 # smaller than the thing, the rest of the old thing stays, and the model has to make something of
-# it. Attention maps are easy to over-read (notebook 01), also by programs.
+# it. Attention maps are easy to over-read (notebook 01), and programs do it too.
 #
 # ### Exercise: enough steps (5 minutes)
 #
@@ -906,8 +910,8 @@ with sdlab.exercise("Enough steps", hints=hints):
 # A friend has built inpainting into a plain text-to-image pipeline, with a callback that blends
 # after every step. His pictures have a hard edge along the mask, and the thing inside does not fit
 # its surroundings. The mistake is in `blend`. It gets the latents `x` after a step, those of the
-# source (`clean`), noise of standard deviation 1, the mask (1 inside), and the time `t` whose
-# noise level `x` has now; `t` is None after the last step.
+# source (`clean`), noise of standard deviation 1, the mask (1 inside), and the noise level `t` that
+# `x` has now; after the last step `t` is None. Mend it.
 
 
 # %% tags=["stub"]
@@ -978,12 +982,12 @@ with sdlab.exercise("The surroundings", hints=hints):
 # ## What you learned
 #
 # - Image to image steps into a run in the middle: the strength says at which step, and so how much
-#   of the picture the noise has covered. Fine detail drowns first, layout last.
+#   of the picture the noise has covered. Fine detail is covered first, the layout last.
 # - Inpainting is image to image with the surroundings put back after every step. The autoencoder
 #   changes every pixel, so paste the source back at the end.
 # - A sketch is a second input, with a weight and a time. Measure it against the mirrored sketch.
-# - A style can be passed on by statistics of features and by attention, without words. On which
-#   level they act decides what is passed on.
+# - A style can be passed on by statistics of features and by attention, without words. The level of
+#   the U-Net on which they act decides what is passed on.
 # - To edit one word, keep the noise; keep the attention as well if the outline is to stay; use a
 #   mask if the rest must not move at all.
 # - Every method here keeps the weights as they are. It only changes where a run begins, what is put
@@ -993,7 +997,7 @@ with sdlab.exercise("The surroundings", hints=hints):
 #
 # - Let the strength differ from place to place: more in the sky than on the house (*differential
 #   diffusion*, Levin & Fried 2023). It is `blend` with a mask that depends on $t$.
-# - Go the way back: turn a real picture into the noise that would have drawn it (DDIM inversion,
-#   notebook 06 has the path between two seeds). Then edit words in it.
+# - Go the way back: turn a real picture into the noise that would have drawn it (*DDIM inversion*:
+#   the steps of DDIM from picture to noise). Then edit words in it.
 # - `draw_like` with a photo as the example: what does the pocket model take from it?
 # - Draw over a picture ten times at strength 0.3, each time the last result. Where does it go?
