@@ -293,10 +293,10 @@ for kind, rows in relative.items():
     print(f"{intervals.mean(rows[:, 0])} % of the sharpness is left")
 
 # %% [markdown]
-# Told of a small original, it draws a softer picture, and the thing stays where it was. So the
-# told size is a knob for sharpness, although nobody has built one: it comes from telling the
-# truth in training. But it is a weak one. A picture that really was so small is blurred much
-# more.
+# Told that the original was small, it draws a softer picture, and the thing stays where it was.
+# So the told size is a knob for sharpness, although nobody built it for that: it comes from
+# telling the truth in training. But the knob is weak. A picture that really was so small is
+# blurred much more.
 #
 # ### The told crop
 #
@@ -330,7 +330,7 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# This is half of what one would hope for. Told of a crop it does draw cropped pictures: the
+# This is half of what one would hope for. Told of a crop, it does draw cropped pictures: the
 # thing is larger, and parts of it are cut off. But it hardly minds *which* part. The default, a
 # corner at (0, 0) and no larger original, is the useful one: it asks for a picture from which
 # nothing was cut.

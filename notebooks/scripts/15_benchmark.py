@@ -542,13 +542,13 @@ sdlab.grid([good.image, black], ["as it should be", "after an overflow"])
 
 # %% tags=["stub"]
 def first_bad(latents):
-    """The first step, from 1, whose latents hold a NaN or an infinite number; None for none."""
+    """The first step, from 1, whose latents hold a NaN or an infinite number, or None."""
     return None
 
 
 # %% tags=["solution"]
 def first_bad(latents):
-    """The first step, from 1, whose latents hold a NaN or an infinite number; None for none."""
+    """The first step, from 1, whose latents hold a NaN or an infinite number, or None."""
     for step, values in enumerate(latents, 1):
         if not torch.isfinite(values).all():
             return step
