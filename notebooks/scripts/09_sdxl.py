@@ -7,7 +7,7 @@
 # little noise is left. The refiner, it is said, adds detail. Here you take all of this apart,
 # with a small SDXL that was trained in the same way, and measure what each part brings.
 #
-# **You will be able to** use base and refiner together, and say which steps belong to whom;
+# **You will be able to** use base and refiner together, and say which steps belong to which;
 # tell the model a size and a crop, and say what it makes of them; compare two models fairly, at
 # equal steps and from the same noise; find out why a picture in half precision is black, and
 # mend it in three ways; and hide a message in a picture.
@@ -69,14 +69,14 @@ sdlab.show(riders)
 # %% [markdown]
 # Measurements that take longer than a lesson were made once, with the pocket models, by `python
 # -m pocket.reports.refining` (twelve minutes). They were kept with the course and are in
-# `kept`. Each time we repeat a small part of it and compare.
+# `kept`. Each time we repeat a small part of them and compare.
 #
 # ### Loading
 #
-# The real SDXL is downloaded when it is first loaded, into the cache of Hugging Face, and taken
-# from there ever after. With `sdlab.load("sdxl", local_files_only=True)` the network is never
-# asked: what is missing is then an error at once. The pocket models come with the course. And
-# any pipeline can be written into a folder of your own and loaded from there, on a computer
+# The real SDXL is downloaded when it is first loaded, into the cache of Hugging Face, and from
+# then on taken from there. With `sdlab.load("sdxl", local_files_only=True)` the network is
+# never asked; a missing file is then an error at once. The pocket models come with the course.
+# And any pipeline can be written into a folder of your own and loaded from there, on a computer
 # without a network:
 
 # %%
@@ -111,9 +111,10 @@ for name, parts in (rows | {"pocket XL": base.components}).items():
     )
 
 # %% [markdown]
-# (SD 1.5 and SDXL were counted without their weights, as in notebook 01.) Every token of the
-# prompt gets a vector from the first encoder and one from the second. They are put side by side
-# into one long vector, and the U-Net's cross-attention looks at that.
+# (*M* means a million parameters. SD 1.5 and SDXL were counted without their weights, as in
+# notebook 01.) Every token of the prompt gets a vector from the first encoder and one from the
+# second. They are put side by side into one long vector, and the U-Net's cross-attention looks
+# at that.
 
 # %%
 without = {"device": base.device, "do_classifier_free_guidance": False}
@@ -158,7 +159,8 @@ assert added == base.unet.config.projection_class_embeddings_input_dim
 # `prompt_2` for the second. So we let them disagree. In half of the pictures the first encoder
 # reads one prompt and the second another; in the other half they change places.
 #
-# > **Predict.** Whose thing will be in the picture, whose style, whose background?
+# > **Predict.** Which of the two will decide the thing in the picture, which the style, which
+# > the background?
 
 
 # %%
@@ -188,7 +190,7 @@ for head, wanted in asks.items():
         for prompts in (one, two)
     ]
     print(
-        f"{head:11s} as the first one reads {shares[head][0]!s:15s} the second {shares[head][1]}"
+        f"{head:11s} of the first prompt {shares[head][0]!s:15s} of the second {shares[head][1]}"
     )
 
 # %%
@@ -210,23 +212,23 @@ sdlab.claim(
 # already. The second encoder began with random weights, and as long as it says nothing that the
 # first one does not say, listening to it brings nothing.
 #
-# In the real SDXL both encoders came trained, from other data and by other people (OpenAI's
-# CLIP and OpenCLIP), and the U-Net met both at once. There a second encoder can help because it
-# has learned something else. So the result is not to be carried over, but the method is: **a
-# part that is there need not be used.** Let it disagree with the others, and see whether
-# anything changes.
+# For the real SDXL both encoders had been trained before, on different data and by different
+# people (OpenAI's CLIP, and OpenCLIP), and the U-Net met both at once. There a second encoder
+# can help because it has learned something else. So you cannot carry this result over to SDXL,
+# but you can carry over the method: **a part that is there need not be used.** Let it disagree
+# with the others, and see whether anything changes.
 #
 # ## What the base is told
 #
 # Training pictures come in all sizes and shapes. SD 1.5 threw small ones away and cropped the
-# rest to a square. Its pictures show it: heads are cut off, because in training they were. SDXL
-# keeps all pictures and *says* to the U-Net what was done: the height and width that the
-# picture had, and the top and left corner of the crop. With the size that is asked for that
-# makes six numbers. When you draw, you may tell it what you like. The default is the native
-# size and no crop.
+# rest to a square. Its pictures show it: sometimes a head is cut off, as heads were in
+# training. SDXL kept all pictures and *told* the U-Net what was done: the height and width that
+# the picture had, and the top and left corner of the crop. Together with the height and width
+# that are asked for, that makes six numbers. When you draw, you may tell it what you like. The
+# default is the native size and no crop.
 #
 # > **Predict.** What will it draw when it is told that the picture was a third as large? And
-# > told that it was cut out of a larger one, at the left?
+# > when it is told that the picture was cut out of a larger one, at the left?
 
 # %%
 plain_ones = [a for a in asked if a.background in ("white", "plain", "gradient")]
@@ -234,7 +236,7 @@ chosen = [18, 33]  # two of those that were measured; their seeds are their numb
 
 
 def told(original=1, top=0, left=0):
-    """Two pictures; the base is told a frame, in sides of the picture."""
+    """Two pictures; the base is told a size and a crop, in units of the picture's side."""
     frame = {
         "original_size": (round(original * side),) * 2,
         "crops_coords_top_left": (round(top * side), round(left * side)),
@@ -287,14 +289,14 @@ sdlab.curve(originals, relative, **names)
 
 # %%
 for kind, rows in relative.items():
-    print(f"told {originals[0]:.0%} of the side, of the sharpness is left: {kind} ", end="")
-    print(f"{intervals.mean(rows[:, 0])} %")
+    print(f"told {originals[0]:.0%} of the side, {kind}: ", end="")
+    print(f"{intervals.mean(rows[:, 0])} % of the sharpness is left")
 
 # %% [markdown]
-# Told of a small original, it draws a softer picture, and the thing stays where it was. So the
-# told size is a knob for sharpness, although nobody has built one: it comes from telling the
-# truth in training. But it is a weak one. A picture that really was so small is blurred much
-# more.
+# Told that the original was small, it draws a softer picture, and the thing stays where it was.
+# So the told size is a knob for sharpness, although nobody built it for that: it comes from
+# telling the truth in training. But the knob is weak. A picture that really was so small is
+# blurred much more.
 #
 # ### The told crop
 #
@@ -328,16 +330,16 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# This is half of what one would hope for. Told of a crop it does draw cropped pictures: the
-# thing is larger, and parts of it are cut off. But *which* part it hardly minds. The default, a
+# This is half of what one would hope for. Told of a crop, it does draw cropped pictures: the
+# thing is larger, and parts of it are cut off. But it hardly minds *which* part. The default, a
 # corner at (0, 0) and no larger original, is the useful one: it asks for a picture from which
 # nothing was cut.
 #
 # ## Two experts
 #
-# The refiner is a second U-Net. It has learned the last fifth of the timesteps only, the small
-# noise at the end, and nothing else. Podell et al. call the pair an *ensemble of experts*,
-# after Balaji et al. 2022. Which noise is whose?
+# The refiner is a second U-Net. It was trained on the last fifth of the timesteps only, where
+# little noise is left. The idea is from Balaji et al. 2022, who call such models an *ensemble
+# of experts*. Which timesteps belong to which of the two?
 
 # %%
 border = round((1 - 0.8) * len(base.scheduler.alphas_cumprod))  # a timestep
@@ -345,22 +347,22 @@ base.scheduler.set_timesteps(40)
 taken = base.scheduler.timesteps.float().cpu()
 noise = (1 - base.scheduler.alphas_cumprod).sqrt().cpu()
 figure, axis = plt.subplots(**size)
-axis.plot(noise, color="0.6", label="share of noise, $\\sqrt{1-\\bar\\alpha_t}$")
+axis.plot(noise, color="0.6", label="size of the noise, $\\sqrt{1-\\bar\\alpha_t}$")
 for name, mine in {"base": taken >= border, "refiner": taken < border}.items():
     at = taken[mine]
     axis.plot(at, noise[at.long()], "o", ms=4, label=f"{name}: {len(at)} steps")
 axis.axvline(border, color="0.3", lw=1)
 axis.set(xlabel="timestep $t$ (drawing goes from left to right)", xlim=(1010, -10))
-axis.set_ylabel("share of noise")
+axis.set_ylabel("size of the noise")
 _ = axis.legend(frameon=False)
-figure.alt = "Share of noise over timesteps, with the steps of base and refiner"
-print(f"at the hand-over the noise still has a share of {noise[border]:.0%}")
+figure.alt = "Size of the noise over timesteps, with the steps of base and refiner"
+print(f"at the hand-over the noise still has {noise[border]:.0%} of its full size")
 
 # %% [markdown]
 # With 40 steps and a hand-over at 0.8 the base takes 32 and the refiner 8. The refiner has a
-# fifth of the *timesteps*. The share of noise at the border is much more than a fifth, as the
-# curve shows. (Here $\bar\alpha_t$ is the share of the picture's variance that is left at the
-# timestep $t$; see notebook 10.)
+# fifth of the *timesteps*. But the noise at the border still has much more than a fifth of its
+# full size, as the curve shows. (Here $\bar\alpha_t$ is the share of the picture's variance
+# that is left at the timestep $t$; see notebook 10.)
 #
 # > **Predict.** Both experts get true pictures with more and more noise, and predict $v$, the
 # > mixture of picture and noise from which the next step is computed (notebook 10). At which
@@ -471,8 +473,8 @@ sdlab.grid([early[0], early[1], both.image, early[2], alone.image], titles)
 # need numbers for *detail*. Sharpness is one. A second one comes from the Fourier transform,
 # which splits a picture into waves: the power of those shorter than four pixels says how much
 # fine structure there is. And detail in the wrong place is a flaw: areas that should be even
-# can have smears. So the third one looks at small windows, and takes the middle one of them,
-# which seldom lies on an edge.
+# can have smears. So the third one takes the standard deviation of the pixels in small windows,
+# and then the median of all windows, because the middle one seldom lies on an edge.
 
 
 # %%
@@ -522,9 +524,10 @@ table(settings | {"base alone": plain, "true pictures": true})
 # %% [markdown]
 # *Sharpness*, *fine power* and *smears* are compared with the base alone, picture by picture,
 # in percent. *Recognised* is the share of pictures in which the judge sees the thing. The
-# *Fréchet distance* says how far the quarters of the pictures, at full size, are from quarters
-# of true pictures in what the judge sees. Two sets of true pictures are not at 0 either, as the
-# last row shows. (It has no interval, so small differences of it mean nothing.)
+# *Fréchet distance* says how far the pictures are from true pictures in what the judge sees
+# (notebook 10 gives the formula); the judge sees each picture in four quarters, so that the
+# fine structure is not scaled away. Two sets of true pictures are not at 0 either, as the last
+# row shows. (It has no interval, so small differences of it mean nothing.)
 
 # %%
 gains = {
@@ -564,11 +567,11 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# *Fine error* is how far the power of the fine waves is off from that of true pictures, over
-# all of them; it would be 0 for the same power. Compare the row of 0.8 with the last row of the
-# table. The refined pictures have fewer smears. Sharpness and fine power grow by a few percent
-# at most; whether that is clear, the box says. All of it goes towards the true pictures, and
-# most of the way remains.
+# *Fine error* says how far the power of the finest waves is from that of true pictures, in
+# powers of ten (0.3 is a factor of two) and over all pictures together. Compare the row of 0.8
+# with the last row of the table. The refined pictures have fewer smears. Sharpness and fine
+# power grow by a few percent at most; whether that is clear, the box says. All of it goes
+# towards the true pictures, and most of the way remains.
 #
 # Now read the table from its last rows up. The earlier the hand-over, the *more* detail: if
 # detail were all that we look at, we would choose 0.4. And there the thing is recognised least
@@ -580,8 +583,8 @@ sdlab.claim(
 #
 # ## Look yourself
 #
-# Numbers do not look at pictures; you do. Here are pairs in full size: left the base alone,
-# right the same noise, finished by the refiner.
+# Numbers do not look at pictures; you do. Here are pairs in full size: on the left the base
+# alone, on the right the same noise, finished by the refiner.
 
 # %%
 shown = asked[: 4 if large else 8]
@@ -624,9 +627,9 @@ print(f"refined and unrefined differ by {apart} grey levels")
 print(f"(two seeds of the astronaut differ by {seeds_apart})")
 
 # %% [markdown]
-# Who knows which picture is which sees what was hoped for. So look once more, and *blind*: now
-# the sides are shuffled. Write down for each pair which one you like better, `l`, `r`, or `-`
-# for neither, and only then let the second cell count.
+# Whoever knows which picture is which sees what they hope to see. So look once more, and
+# *blind*: now the sides are shuffled. Write down for each pair which one you like better, `l`,
+# `r`, or `-` for neither, and only then run the second cell, which counts.
 
 # %%
 right_is_refined = np.random.default_rng().permutation([True, False] * (len(prompts) // 2))
@@ -643,15 +646,16 @@ print(
 )
 
 # %% [markdown]
-# Eight pairs decide little: even 7 of 8 leaves an interval down to about a half. It needs
-# thirty pairs or more to say that a person prefers one side.
+# Eight pairs decide little: even 7 of 8 leaves an interval down to about a half. It takes
+# thirty pairs or more to show that a person prefers one side.
 #
 # ## Where does the detail come from?
 #
 # The refiner is told one more number, the *aesthetic score*: how good the picture looks. Ours
 # has learned that spoilt pictures (blurred, pixelated, distorted, noisy, washed out) have 2.5
-# and all others 6. These are also the numbers that `diffusers` tells the refiner by default: 6
-# in the half of the guidance that reads the prompt, and 2.5 in the other half.
+# and all others 6. These are also the numbers that `diffusers` tells the refiner by default.
+# Guidance asks it twice (notebook 02): in the half that reads the prompt it is told 6, in the
+# other half 2.5.
 #
 # > **Predict.** What changes if both halves are told 6? Or 9 and 2.5? Or the two the wrong way
 # > round?
@@ -704,10 +708,10 @@ sdlab.claim(
 #
 # ## The refiner as image to image
 #
-# There is a second way to use the refiner: take a *finished* picture, cover it with a little
-# noise, and let the refiner remove the noise (notebook 08). The *strength* is the share of the
-# timesteps that are taken again. These steps come on top of those that the picture has cost
-# already.
+# There is a second way to use the refiner, the one that Podell et al. describe: take a
+# *finished* picture, cover it with a little noise, and let the refiner remove the noise
+# (notebook 08). The *strength* is the share of the timesteps that are taken again. These steps
+# come on top of those that the picture has cost already.
 #
 # > **Predict.** You know with which noise the refiner was trained. What is the largest strength
 # > that makes sense?
@@ -828,7 +832,7 @@ with sdlab.exercise("The grainy lion", hints=hints):
 # %% [markdown]
 # ## A black picture
 #
-# Half precision (`float16`) needs half the memory, so SDXL is nearly always used in it. But the
+# Half precision (`float16`) needs half the memory, so SDXL is nearly always run in it. But the
 # decoder of SDXL gives a black picture in `float16`. The largest number that `float16` can hold
 # is 65,504. How large are the numbers inside a decoder?
 
@@ -843,7 +847,7 @@ def run_decoder(decoder, dtype):
                 lambda _, inputs, out: seen.append(out.abs().max())
             )
     with torch.no_grad():
-        numbers = decoder(coarse.to(dtype)).float()
+        numbers = decoder(coarse.to(dtype)).float()  # coarse: see the next cell
     return numbers, max(seen).item()
 
 
@@ -938,8 +942,8 @@ for name, (numbers, inside) in remedies.items():
 # - **Upcast**: the weights are kept in `float16` and turned into `float32` for decoding.
 #   `diffusers` does this if the VAE's configuration says `force_upcast`. It is nearly exact,
 #   and needs more memory and time while it decodes.
-# - **bfloat16** has the range of `float32` with fewer digits: nothing overflows, but numbers
-#   are rounded more coarsely.
+# - **bfloat16** has the range of `float32` with fewer digits: nothing overflows here, but
+#   numbers are rounded more coarsely.
 # - **Smaller weights**: the same function with smaller numbers inside. That is the idea of
 #   *sdxl-vae-fp16-fix*. We know the factor and can divide by it. Its author trained the decoder
 #   further, so that the numbers became smaller and the pictures stayed nearly the same.
@@ -1092,7 +1096,7 @@ draws = sdlab.sweep(
 sdlab.grid([run.image for run in draws], columns=3, rows=hard, cell=1.8)
 
 # %% [markdown]
-# Count for yourself: in how many of the three is everything right, that is both things, both
+# Count for yourself: in how many of the three is everything right, that is, both things, both
 # colours and the order? And can you read the word?
 #
 # ## Does refining help?
@@ -1108,19 +1112,21 @@ sdlab.grid([run.image for run in draws], columns=3, rows=hard, cell=1.8)
 #
 # **What you learned**
 #
-# - SDXL reads with two encoders, side by side, and a pooled vector of the whole caption.
+# - SDXL reads the prompt with two encoders, side by side, and gets a pooled vector of the whole
+#   caption.
 # - It is told size and crop. The told size works as a weak knob for sharpness; the crop cuts
 #   things off without obeying the corner.
-# - Base and refiner share the work by noise. An expert outside of its noise does harm.
-# - Here the expert cleans even areas; what detail there is more comes from the two scores.
+# - Base and refiner share the work by noise. An expert does harm at noise levels that it was
+#   not trained for.
+# - Here the expert cleans even areas; the added detail comes from the two scores.
 # - More detail is not a better picture: the earliest hand-over had the most.
 # - Compare at equal steps, from the same noise, with a control: a model that hands over to
 #   itself.
 # - NaN is black. Upcast, use bfloat16, or make the numbers smaller.
-# - An invisible watermark survives a JPEG, and not a crop.
+# - An invisible watermark survives a JPEG, but not a crop.
 #
 # **Go further.** With `negative_original_size` and `negative_target_size` the other half of the
 # guidance can be told a small size, so that guidance leads away from blur. Does it work here?
 # And read [Podell et al. 2023](https://arxiv.org/abs/2307.01952), the report on SDXL, and
-# [Balaji et al. 2022](https://arxiv.org/abs/2211.01324), who had the experts first. Notebook 08
-# has more on image to image, notebook 15 on memory.
+# [Balaji et al. 2022](https://arxiv.org/abs/2211.01324), where the idea of experts comes from.
+# Notebook 08 has more on image to image, notebook 15 on memory.

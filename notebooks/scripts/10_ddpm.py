@@ -62,14 +62,14 @@ sdlab.tiles(by_style, columns=12, rows=drawings.STYLES, titles=names)
 # 18 = 1080$ in all.
 #
 # We do not show all of them to the network. *Five drawings* are kept from it altogether, one of
-# each style. And of every other drawing *one height* is kept from it: the drawing is never shown
+# each style. And from each of the other drawings *one height* is kept: the drawing is never shown
 # at its upper, or its middle, or its lower position. At the end we look whether the network draws
 # them all the same.
 
 # %%
 world = drawings.variants()  # (60, 18, 3, 16, 16)
 hidden_height = torch.randint(3, (60, 1))
-shown = torch.arange(18) % 3 != hidden_height  # (60, 18); neighbours of 18 differ in height
+shown = torch.arange(18) % 3 != hidden_height  # (60, 18); place % 3 is the height
 new_drawing = torch.zeros(60, 18, dtype=torch.bool)
 new_drawing[5::11] = True  # drawings 5, 16, 27, 38 and 49
 shown &= ~new_drawing
@@ -82,8 +82,8 @@ print(
 
 # %% [markdown]
 # Beside them we keep a cloud of points in the plane. A point is a tensor of 2 numbers, and
-# everything below works on it just the same. What happens in 768 dimensions cannot be seen; in 2
-# it can.
+# everything below works on it in the same way. What happens in 768 dimensions cannot be seen; in
+# 2 it can.
 
 # %%
 turn = torch.linspace(0.1, 1, 300).sqrt()[:, None]  # (300, 1)
@@ -98,8 +98,8 @@ cloud = 2 * turn * spiral  # (300, 2)
 # \mathcal{N}(0, I).$$
 # Here $x_0$ is the picture, $x_t$ the picture after $t$ steps, $\varepsilon_t$ fresh noise of
 # standard deviation 1 for every number, and $\beta_t$, between 0 and 1, the share of the variance
-# that step $t$ replaces by noise (Ho, eq. 2). The first schedule we take is theirs: $\beta_t$
-# grows along a straight line.
+# that step $t$ replaces by noise (Ho, eq. 2). Our first *schedule*, the list of all $\beta_t$, is
+# of the kind that they used: $\beta_t$ grows along a straight line.
 #
 # The code counts from 0, as Python does: `schedule.betas[0]` is $\beta_1$, and the noise levels
 # are 0 … 511.
@@ -393,11 +393,12 @@ print(f"loss of a network that always answers 0: {loss(zero, schedule, sheet):.2
 # teaches the network nothing. At low noise, the same holds for the picture. Salimans & Ho (2022,
 # appendix D) ask for
 # $$v = \sqrt{\bar\alpha_t}\, \varepsilon - \sqrt{1-\bar\alpha_t}\, x_0,$$
-# which is neither given nor hopeless at any level. They call it the *velocity*: write
-# $\sqrt{\bar\alpha_t} = \cos\varphi$ and $\sqrt{1-\bar\alpha_t} = \sin\varphi$, so that $x_t =
-# \cos\varphi\, x_0 + \sin\varphi\, \varepsilon$ moves along an arc from the picture to the noise;
-# then $v$ is the derivative of $x_t$ with respect to the angle $\varphi$. The pocket model of
-# this course was trained on $v$, and so is this one.
+# which is given at no level: at high noise it is almost $-x_0$, at low noise almost
+# $\varepsilon$. And an error in $v$ never becomes larger when $x_0$ is computed from it. They
+# call $v$ the *velocity*: write $\sqrt{\bar\alpha_t} = \cos\delta$ and $\sqrt{1-\bar\alpha_t} =
+# \sin\delta$, so that $x_t = \cos\delta\, x_0 + \sin\delta\, \varepsilon$ moves along an arc from
+# the picture to the noise; then $v$ is the derivative of $x_t$ with respect to the angle
+# $\delta$. The pocket model of this course was trained on $v$, and so is this one.
 #
 # ### Exercise 2 (10 minutes)
 #
@@ -442,10 +443,10 @@ with sdlab.exercise("From velocity to picture", hints=hints):
 # %% [markdown]
 # ## The network
 #
-# A *U-Net* sees the picture at three sizes. On the way down it halves the grid twice, on the way
-# up it doubles it twice. At each size the way down also passes its results directly to the way up
-# (*skip connections*; `handed_across` in the code). They are what makes it a U, and they carry
-# the fine detail that the small grid in the middle cannot hold.
+# This *U-Net* sees the picture at three sizes. On the way down it halves the grid twice, on the
+# way up it doubles it twice. At each size the way down also passes its results directly to the
+# way up (*skip connections*; `handed_across` in the code). They are what makes it a U, and they
+# carry the fine detail that the small grid in the middle cannot hold.
 
 # %%
 from sdlab.scratch.muon import Muon, groups
@@ -520,14 +521,14 @@ for name, bins in ("low", slice(5)), ("middle", slice(5, 11)), ("high", slice(11
     falls[name] = a / b
     print(f"{name:7s}noise: loss {a:.2f} in the first {begin:.0f} s, {b:.2f} at the end")
 least = min(falls, key=falls.get)
-print(f"it fell least at {least} noise: to 1/{falls[least]:.1f}")
+print(f"it fell least at {least} noise: by a factor of {falls[least]:.1f}")
 print(f"{len(history.losses)} steps, {64 * len(history.losses):,} pictures")
 
 # %% [markdown]
-# Why are the levels so different? At high noise it cannot be known which of the drawings is
-# hidden, and the best answer is the mean of all that it could be. In the middle it can be found
-# out. At low noise, $v$ is almost the noise itself, a faint grain on a nearly finished picture.
-# To see the grain, the network would have to know the exact value of every pixel.
+# Why are the levels so different? At high noise nobody can know which of the drawings is hidden,
+# and the best answer is the mean of all that it could be. In the middle the network can find out.
+# At low noise, $v$ is almost the noise itself, a faint grain on a nearly finished picture. To see
+# the grain, the network would have to know the exact value of every pixel.
 #
 # ## Draw
 #
@@ -568,9 +569,10 @@ sdlab.tiles(steps[-1], columns=8)
 # ones, says which of the sixty drawings a picture shows, or none. A share of pictures is an
 # estimate; in brackets stands the interval that holds the true share in 95 of 100 such
 # experiments. The *Fréchet distance* compares two sets of pictures by mean $m$ and covariance $C$
-# of the judge's features: $\|m_1 - m_2\|^2 + \mathrm{tr}(C_1 + C_2 - 2(C_1 C_2)^{1/2})$ (Heusel
-# et al. 2017). It is small only if the samples are both good and varied. To save time we draw
-# them with 64 of the 512 levels; how that works comes below.
+# of the judge's *features*, the 64 numbers in its last layer but one: $\|m_1 - m_2\|^2 +
+# \mathrm{tr}(C_1 + C_2 - 2(C_1 C_2)^{1/2})$ (Heusel et al. 2017; tr is the sum of the diagonal).
+# It is small only if the samples are both good and varied. To save time we draw them with 64 of
+# the 512 levels; how that works comes below.
 
 # %%
 pick = torch.Generator().manual_seed(5)
@@ -599,10 +601,10 @@ sdlab.tiles(ours[:64], columns=16)
 #
 # ## What is the noise for?
 #
-# The sampler adds noise at every step, only to take it away again. We leave it out, and look at
-# the same start.
+# The sampler adds noise at every step, only to take it away again. We leave it out, and start
+# from the same noises.
 #
-# > **Predict.** Will the drawings be cleaner without?
+# > **Predict.** Will the drawings be cleaner without it?
 
 # %%
 x = torch.randn(24, 3, 16, 16, generator=generator)
@@ -622,11 +624,11 @@ for name, x in named.items():
 sdlab.tiles(torch.cat([with_noise[:12], without[:12]]), columns=12, rows=list(named)[:2])
 
 # %% [markdown]
-# Whether they are cleaner, the shares say. But they are worthless: without noise the spread is
-# nearly 0, because every start ends in the same picture. Why? In the formula of $\tilde\mu_t$,
-# what the sampler holds, $x_t$, is multiplied by a factor below 1, and the guess is added. At
-# high noise the guess is nearly the same for all. So the start is forgotten before it can
-# influence the picture. How fast?
+# The shares say whether they are cleaner. But such drawings are worthless: without noise the
+# spread is nearly 0, because every start ends in the same picture. Why? In the formula of
+# $\tilde\mu_t$, what the sampler holds, $x_t$, is multiplied by a factor below 1, and the guess
+# is added. At high noise the guess is nearly the same for all. So the start is forgotten before
+# it can influence the picture. How fast?
 
 # %%
 beta, abar, before = schedule.betas, schedule.abar, schedule.abar_before
@@ -722,7 +724,8 @@ source(sampling.ddim)
 # How few steps are enough? And does the fresh noise help? We draw from the same 192 noises each
 # time.
 #
-# > **Predict.** With how many steps does DDIM reach three quarters of what it reaches with 64?
+# > **Predict.** With how many steps, 4, 8 or 16, does DDIM reach three quarters of what it
+# > reaches with 64?
 
 # %%
 counts, right = (4, 8, 16, 64), {}
@@ -770,8 +773,8 @@ _ = axis.set(xlabel="steps", ylabel="share recognised", ylim=(0, 1))
 # > **Predict.** Will it draw a known drawing at the height that was kept from it? And one of the
 # > five drawings that were kept from it altogether?
 #
-# First we look at some samples (upper row), each above the picture it was trained on that is
-# nearest to it.
+# First we look at some samples (upper row), each above the training picture that is nearest to
+# it.
 
 # %%
 every = world.flatten(0, 1)  # (1080, 3, 16, 16)
@@ -805,7 +808,7 @@ print(f"distance of a true picture to the nearest other one: {between:.2f}")
 # %% [markdown]
 # The second test asks how well it *denoises* pictures that it has or has not seen. A network that
 # had only stored its pictures would do much worse on others. All pictures get the same noises
-# here, at four levels, and we compare the errors of drawings.
+# here, at four levels. We take the mean error of each drawing, and compare.
 
 # %%
 errors = []
@@ -838,7 +841,7 @@ print(f"a new height instead of a shown one, for each of the 55 drawings: {more}
 # In the plane the whole story fits into one picture. For the cloud we need no network: the best
 # possible guess of $x_0$ is the mean of all its points, each weighted by how likely it became
 # this $x_t$. An arrow shows the direction from a place to the guess that is made there, at the
-# level above the picture; 400 points start as noise and follow the guesses by DDIM.
+# level that the title names; 400 points start as noise and follow the guesses by DDIM.
 
 # %%
 guess = sampling.ideal_denoiser(cloud, schedule)
@@ -874,8 +877,8 @@ sdlab.animate(paint, range(37))
 # ## What you learned
 #
 # - Noise can be added in one jump, so every picture of a batch can be trained at its own level.
-# - The network only learns to guess, from a noisy picture, the noise in it, or the picture, or
-#   $v$; each follows from the others.
+# - The network only learns to guess the noise in a noisy picture, or the picture, or $v$; from
+#   one of them the others follow.
 # - A sampler repeats two moves: guess the picture, and go back to a slightly lower noise level.
 #   Each step must leave exactly the noise that the next level expects.
 # - With DDIM, a few steps do most of the work of 512.
@@ -889,5 +892,6 @@ sdlab.animate(paint, range(37))
 #   the loss by level and the samples.
 # - Train with `ddpm.linear(512, 2e-4, 0.04)`: how many of the drawings are recognised after the
 #   same training time?
-# - Train on ten pictures only. Does the error on the others tell that they were learned by heart?
+# - Train on ten pictures only. Does the error on the other pictures show that these ten were
+#   learned by heart?
 # - The next notebook tells the network what to draw.

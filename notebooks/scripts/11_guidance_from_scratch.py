@@ -6,8 +6,8 @@
 # twice, with the words and without, and go further in the direction of the difference.
 #
 # **You will be able to** condition a U-Net on a class and on words, derive classifier-free
-# guidance from Bayes' rule, measure what a scale buys and what it costs, turn it around into a
-# negative prompt, and say why it oversaturates and what helps.
+# guidance from Bayes' rule, measure what a guidance scale buys and what it costs, turn guidance
+# around into a negative prompt, and say why it oversaturates and what helps.
 #
 # | | on two CPU cores |
 # |---|---|
@@ -37,7 +37,7 @@ levels = sampling.space_levels(schedule, 16)  # 16 of the 512 noise levels
 
 # %% [markdown]
 # The data are those of the last notebook: twelve things (columns), each drawn by five artists in
-# their own style (rows). What we call the styles is written at the left.
+# their own style (rows). Our names for the styles stand at the left.
 
 # %%
 sheet = drawings.originals()  # (60, 3, 16, 16); drawing d shows thing d // 5 in style d % 5
@@ -113,8 +113,8 @@ for name, condition in ("told", wanted), ("not told", nothing):
 # %% [markdown]
 # By chance one of twelve recognised pictures would show the right thing. When it is not told what
 # to draw, the network draws few pictures that are recognised as anything, so that even chance has
-# little to work with: from few steps and after little more than a minute of training, a mixture
-# of several things comes out. Being told *one* thing makes the task easier.
+# little to work with. It has trained for little more than a minute and draws in few steps, so a
+# mixture of several things comes out. Being told *one* thing makes the task easier.
 #
 # ## Guidance, from Bayes' rule
 #
@@ -122,8 +122,9 @@ for name, condition in ("told", wanted), ("not told", nothing):
 # the logarithm, and the gradient with respect to $x_t$; $p(c)$ does not depend on $x_t$ and drops
 # out:
 # $$\nabla \log p(x_t \mid c) = \nabla \log p(x_t) + \nabla \log p(c \mid x_t).$$
-# The second term points to where a classifier would be surer of $c$. Now multiply this term by a
-# number $w$, the *guidance scale*, and replace it with the difference that the equation gives:
+# The second term points to where a classifier, a network that guesses $c$ from $x_t$, would be
+# surer of $c$. Now multiply this term by a number $w$, the *guidance scale*, and replace it with
+# the difference that the equation gives:
 # $$\nabla \log p(x_t) + w\, \nabla \log p(c \mid x_t) = \nabla \log p(x_t) + w \left(\nabla \log
 # p(x_t \mid c) - \nabla \log p(x_t)\right).$$
 # No classifier is left, only the network, told and not told. What does a network that guesses
@@ -299,16 +300,17 @@ print(f"at scale 8: clamping changes the share right by {clamped}")
 #
 # Is it really the guidance that fails there? Look at the last row of the second sheet: you can
 # still name most of the things, though their colours are far too strong. The judge has only seen
-# true colours. What it recognises again after calming, it had missed for the colours alone. And
-# what clamping gives back was lost because nothing kept the guesses in range, not because of the
-# scale. So *right* measures two things at once, and a number needs a look at the pictures.
+# true colours. What it recognises again after calming, it had missed because of the colours
+# alone. And what clamping gives back was lost because nothing kept the guesses in range, not
+# because of the scale. So *right* measures two things at once, and a number needs a look at the
+# pictures.
 #
 # ## Why it oversaturates, and what helps
 #
 # With $w > 1$ the guess is an extrapolation. Its numbers spread more widely than those of any
 # picture, and each step builds on that. Clamping cuts off what is too much. Lin et al. (2024, eq.
-# 15 and 16) bring the whole guess back to the standard deviation that it has when the network is
-# told, and mix the result with the unchanged guess:
+# 15 and 16) bring the whole guess back to the standard deviation that the guess has when the
+# network is told and not guided, and mix the result with the unchanged guess:
 # $$\hat x_0' = \varphi\; \hat x_0^{\,w}\, \frac{\operatorname{std} \hat x_0(c)}{\operatorname{std}
 # \hat x_0^{\,w}} + (1 - \varphi)\, \hat x_0^{\,w}.$$
 # Here $\varphi$ is 0.7. We try it at scale 6, and beside it the simplest remedy of all: a smaller
@@ -342,11 +344,12 @@ sdlab.tiles(
 #
 # ### Exercise 2 (15 minutes): which scale would you choose?
 #
-# Design an experiment, with clamping. Try at least five scales from 1 to 4, all on the same 96
-# noises, and keep in `tried` for each scale in which pictures the thing was right. Then choose
-# `my_scale` by this rule: take the *smallest* scale that cannot be told apart from the best one.
-# (Small, because a larger scale costs variety. Two scales cannot be told apart if the interval of
-# their paired `difference` contains 0; then its `is_clear` is False.)
+# Design an experiment, with clamping. Try at least five scales from 1 to 4, all with the first 96
+# of `wanted`, `nothing` and `noise`. Keep in `tried`, for each scale, an array of 96 True or
+# False: was the thing right? Then choose `my_scale` by this rule: take the *smallest* scale that
+# cannot be told apart from the best one. (Small, because a larger scale costs variety. Two scales
+# cannot be told apart if the interval of their paired `difference` contains 0; then its
+# `is_clear` is False.)
 
 # %% tags=["stub"]
 tried = {}  # {scale: an array of 96 True or False}
@@ -405,13 +408,13 @@ WORDS = ["", "a", ",", *drawings.STYLES, *" ".join(drawings.NAMES).split()]
 
 
 def tokens(sentence):
-    """A sentence as six word numbers; 0 fills up."""
+    """A sentence as six word numbers; 0 fills the rest."""
     ids = [WORDS.index(word) for word in sentence.replace(",", " ,").split()]
     return ids + [0] * (6 - len(ids))
 
 
 def caption(drawing):
-    """One of three sentences for a drawing, chosen by chance."""
+    """One of three sentences for a drawing, chosen at random."""
     thing, style = drawings.NAMES[drawing // 5], drawings.STYLES[drawing % 5]
     forms = f"a {style} {thing}", f"a {thing}, {style}", f"a {thing}"
     return forms[torch.randint(3, ())]
@@ -540,8 +543,9 @@ for name, negative in ("the empty sentence", 0 * ids), ("flat", flat):
 #   network learns to draw with it and without.
 # - Guidance goes from the guess without the condition towards the one with it, and past it: $\hat
 #   x_0(\varnothing) + w\,(\hat x_0(c) - \hat x_0(\varnothing))$.
-# - A small step past $w = 1$ buys obedience. A larger one costs variety and true colours, and a
-#   judge that has only seen true colours then fails before your eyes do.
+# - A small step past $w = 1$ makes the network follow the condition more closely. A larger one
+#   costs variety and true colours, and a judge that has only seen true colours then fails before
+#   your eyes do.
 # - Clamping, rescaling and a smaller scale are remedies, and they differ in what they save.
 # - A negative prompt is the same formula with other words in the place of nothing.
 #

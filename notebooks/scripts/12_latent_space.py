@@ -1,13 +1,14 @@
 # %% [markdown]
 # # 12 · Into latent space
 #
-# Stable Diffusion does not diffuse pixels. It diffuses a grid of numbers that an autoencoder makes
-# from them. For SD 1.5 that grid has 48 times fewer numbers than the picture. Here you train both
-# halves yourself, the autoencoder and the diffusion model, and measure what the detour gains.
+# Stable Diffusion does not diffuse pixels. It diffuses a grid of numbers that an autoencoder
+# makes from them. For SD 1.5 that grid has 48 times fewer numbers than the picture. Here you
+# train both parts yourself, the autoencoder and the diffusion model, and measure what the detour
+# gains.
 #
-# **You will be able to** train an autoencoder and compare it with PCA, the best linear one; say
-# what the KL term is for; run the same DDPM in latents and in pixels for the same time; and open
-# the autoencoder of a real Stable Diffusion in the same way.
+# **You will be able to** train an autoencoder and compare it with PCA, the best linear
+# autoencoder; say what the KL term is for; run the same DDPM in latents and in pixels for the
+# same time; and open the autoencoder of a complete text-to-image model in the same way.
 #
 # | | on two CPU cores |
 # |---|---|
@@ -70,9 +71,10 @@ def psnr(x, truth=pictures):
 # ## The linear way: PCA
 #
 # Cut each picture into patches of 4×4 pixels, 48 numbers each, and describe each patch by four
-# numbers: its coordinates along the four directions in which patches vary most. That is an
-# autoencoder, too. Its encoder and its decoder are one matrix, and no linear autoencoder of
-# patches with four numbers does better.
+# numbers: its coordinates along the four directions in which patches vary most. This is
+# *principal component analysis* (PCA), and it is an autoencoder, too. Its encoder is one matrix
+# and its decoder the transpose of that matrix, and no linear autoencoder of patches with four
+# numbers does better.
 
 # %%
 patches = F.unfold(pictures, 4, stride=4).transpose(1, 2)  # (512, 64, 48)
@@ -93,14 +95,14 @@ print(f"PCA with 4 numbers per patch: {psnr(pca(4)):.1f} dB")
 # ## The learned way
 #
 # Our encoder is a few convolutions, two of them with stride 2, so that the grid becomes 8×8; the
-# decoder is its mirror image. For each latent the encoder predicts a mean $\mu$ and a variance
+# decoder goes the same way back. For each latent the encoder predicts a mean $\mu$ and a variance
 # $\sigma^2$, and the decoder gets a random sample from $\mathcal{N}(\mu, \sigma^2)$. The loss is
 # the squared error plus $\lambda$ times the Kullback–Leibler divergence
 # $$\mathrm{KL}\left(\mathcal{N}(\mu, \sigma^2)\,\|\,\mathcal{N}(0, 1)\right) =
 # \tfrac{1}{2}\left(\mu^2 + \sigma^2 - 1 - \log \sigma^2\right),$$
-# which draws every latent towards a standard normal distribution (Kingma & Welling 2014, appendix
-# B). Why should it? So that the latents have a known size, and so that the decoder has learned to
-# read a little beside every $\mu$, too.
+# which pulls every latent towards a standard normal distribution (Kingma & Welling 2014, appendix
+# B). What is that good for? The latents get a known size, and the decoder learns to read not only
+# each $\mu$ but also what lies a little beside it.
 #
 # (The autoencoders of Stable Diffusion are trained with two more losses, a *perceptual* one and an
 # *adversarial* one. They keep pictures sharp where squared error alone would blur them. We leave
@@ -178,7 +180,8 @@ print(
 #
 # ## Is a latent more than a small picture?
 #
-# Half-way between two pictures there is a double exposure. What is half-way between their latents?
+# Half-way between two pictures there is a blend in which both are seen. What is half-way between
+# their latents?
 
 # %%
 shares = torch.linspace(0, 1, 10)[:, None, None, None]
@@ -209,13 +212,13 @@ print(f"{to_nearer.mean():.2f} away from the nearer one of the two pictures")
 #
 # ## The same DDPM, in latents and in pixels
 #
-# The widths of the network, the optimizer and the training time are the same. One learns
+# The widths of the network, the optimizer and the training time are the same for both. One learns
 # pictures of 3×32×32 numbers, the other latents of 4×8×8. The latents are shifted and scaled to
 # mean 0 and standard deviation 1, channel by channel, because that is the size of the noise that
 # a DDPM adds.
 #
-# > **Predict.** Which one will see more pictures in the same time? Which one will draw better after
-# > it?
+# > **Predict.** Which one will see more pictures in the same time? Which one will draw better
+# > afterwards?
 
 # %%
 schedule = ddpm.cosine(512)
@@ -277,11 +280,11 @@ sdlab.tiles(both, columns=12, rows=["latents", "", "", "pixels", "", ""])
 
 # %% [markdown]
 # One run with one seed is not enough to say whose pictures are better. So the same was run with
-# several seeds, autoencoder included. (The command is `python -m benchmarks.latents`, a quarter of
-# an hour for three seeds; the first line below says for how long it was run.) To be fair, there is
-# a third row: the autoencoder had its own training time, and the row shows what pixels do with that
-# time added to theirs. The table gives the mean over the seeds, and in brackets the smallest and
-# the largest value.
+# several seeds, autoencoder included. (The command is `python -m benchmarks.latents`, a quarter
+# of an hour for three seeds; the first line below says for how long it was run.) And since the
+# autoencoder had training time of its own, a third row shows what the network in pixels does when
+# it gets that time, too. The table gives the mean over the seeds, and in brackets the smallest
+# and the largest value.
 
 # %%
 kept = read_results("12")
@@ -326,8 +329,8 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# The box resolves the second prediction; it says *held* only if latents are ahead of pixels on
-# every seed, even with the autoencoder's time counted, in both measures. The line above it
+# The box resolves the second prediction; it says *held here* only if latents are ahead of pixels
+# on every seed, even with the autoencoder's time counted, in both measures. The line above it
 # resolves the first, and says what one pays for a picture afterwards. The autoencoder is trained
 # once and serves every diffusion model after it.
 #
@@ -370,9 +373,10 @@ with sdlab.exercise("How many numbers", hints=hints):
 # ### Exercise 2 (10 minutes): find the error
 #
 # Stable Diffusion does not shift its latents, and scales them with one number, the *scaling
-# factor*: latents are multiplied by it before diffusion, and must be brought back before they
-# are decoded. A friend has written both ways. The program runs, and its pictures look almost
-# right. Find the error and mend it. (Which `factor` would be right for `codes`?)
+# factor*: latents are multiplied by it before diffusion, and must be brought back before they are
+# decoded. A friend has written both functions and has chosen a `factor`. The program runs, and
+# its pictures look almost right. Find the error in the functions and mend it. Then set `factor`
+# to the number that gives `codes` the standard deviation 1.
 
 
 # %% tags=["stub"]
@@ -430,11 +434,11 @@ with sdlab.exercise("The scaling factor", hints=hints):
     )
 
 # %% [markdown]
-# ## A real one
+# ## The one of a complete model
 #
-# Now the autoencoder of the pipeline that this course loads. It is opened in the same way: a
-# picture in, latents out, the picture back, and where the two differ. One of the pictures is a
-# word, because letters are what such autoencoders are known to be bad at.
+# Now the autoencoder of the pipeline that this course loads. We open it in the same way: a
+# picture goes in, latents come out, the picture comes back, and we look where the two differ. One
+# of the pictures is a word, because letters are what such autoencoders are known to be bad at.
 
 # %%
 pipe = sdlab.load()

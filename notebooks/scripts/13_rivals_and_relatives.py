@@ -83,20 +83,20 @@ def pictures(size=64):
 # which makes training stable (Mescheder et al. 2018, eq. 9). Nobody asks the generator to draw
 # *everything*. It only has to pass for real, so it may leave out whole kinds of pictures.
 #
-# **The normalizing flow** (Dinh et al. 2017, *Real NVP*) is an invertible network $f$ that turns
-# the picture $x$ into noise $z = f(x)$. It knows the probability density $p(x)$ of each picture
-# exactly, and is trained to make it large (their eq. 3):
+# **The normalizing flow** (Dinh et al. 2017, *Real NVP*) is an invertible network $f$ that
+# turns the picture $x$ into noise $z = f(x)$. It knows the probability density $p(x)$ of each
+# picture exactly, and is trained to make it large for the training pictures (their eq. 3):
 # $$\log p(x) = \log \mathcal{N}(f(x); 0, I) + \log \left|\det \frac{\partial f}{\partial x}
 # \right|.$$
-# The last term is the logarithm of how much $f$ stretches space around $x$. The price: every
-# layer must be invertible, so each can only do something simple. *This* flow is a small one that
-# works at a single scale; better ones exist.
+# The last term is the logarithm of how many times $f$ enlarges a small volume around $x$. The
+# price: every layer must be invertible, so each can only do something simple. *This* flow is a
+# small one that works at a single scale; better ones exist.
 #
 # **Diffusion** learns to remove noise, one level at a time, with the loss of notebook 10. Its
 # price comes when it draws: it needs its network dozens of times instead of once.
 #
-# > **Predict.** Which one will find the most of the sixty drawings? Which one will be recognised
-# > most often?
+# > **Predict.** Which one will find the largest number of the sixty drawings? Which one will be
+# > recognised most often?
 
 # %%
 networks = {"VAE": rivals.VAE(), "GAN": rivals.GAN(), "flow": rivals.Flow()}
@@ -108,9 +108,10 @@ for name, network in networks.items():
     print(f"{name:10s}{parameters / 1e6:.2f} million parameters")
 
 # %% [markdown]
-# They do not have the same size. What is equal is the time. And two things that one could easily
-# forget are equal, too: all of them draw with a running average of their weights, and all
-# learning rates fall to a tenth in the second half of the time. This is how the GAN is trained:
+# They do not have the same size. What is equal is the training time. And two things that one
+# could easily forget are equal, too: all of them draw with a running average of their weights,
+# and all learning rates fall to a tenth in the second half of the time. This is how the GAN is
+# trained:
 
 # %%
 Code(inspect.getsource(rivals.train_gan), language="python")
@@ -190,12 +191,12 @@ drawn = {name: measured(name, *way) for name, way in ways.items()}
 sdlab.tiles(torch.cat([x[:16] for x in drawn.values()]), columns=16, rows=drawn)
 
 # %% [markdown]
-# After such a short time nobody is good, and one run with one seed says little about who is ahead.
-# So the race was run longer, and with several seeds, each of which trained everything anew. Its
-# results come with the course, and the first line of the table says how long it was. (The command
-# is `python -m benchmarks.rivals`. Seven trainings of four minutes, with three seeds, take an hour
-# and a half on two cores.) The table gives the mean over the seeds, and in brackets the smallest
-# and the largest value.
+# After such a short time none of them is good, and one run with one seed says little about
+# which is ahead. So the race was run longer, and with several seeds, each of which trained
+# everything anew. Its results come with the course, and the first line of the table says how
+# long it was. (The command is `python -m benchmarks.rivals`. Seven trainings of four minutes,
+# with three seeds, take an hour and a half on two cores.) The table gives the mean over the
+# seeds, and in brackets the smallest and the largest value.
 
 # %%
 race = relatives.load_race()
@@ -274,11 +275,11 @@ ratio = np.mean(diffusion["ms"]) / np.mean(rows["GAN"]["ms"])
 print(f"a picture by diffusion takes {ratio:.0f} times as long as one by the GAN")
 
 # %% [markdown]
-# These lines answer your prediction. Look at the sheet, too. The pictures of the VAE are soft: at
-# an edge where it cannot decide, it draws the mean. Those of the GAN are crisp, for blurred ones
-# would not pass for real. If it leaves out more drawings than true pictures do, one speaks of
-# *mode collapse*. This flow draws hardly anything. We cannot say why from this race: it has the
-# fewest parameters, and we have not tried larger ones.
+# These lines answer your prediction. Look at the sheet, too. The pictures of the VAE are soft:
+# at an edge where it cannot decide, it draws the mean. Those of the GAN are crisp, for blurred
+# ones would not pass for real. If it leaves out more drawings than true pictures do, one speaks
+# of *mode collapse*. The pictures of this flow are hardly ever recognised. We cannot say why
+# from this race: it has the fewest parameters, and we have not tried larger ones.
 #
 # The time that a picture takes decides what one can use a model for, so we plot both.
 
@@ -316,8 +317,9 @@ axis.set_xticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
 _ = axis.set_ylim(-6, 112)
 
 # %% [markdown]
-# A line leads from few steps at the left to fifty at the right. The rest of this notebook asks:
-# **how few steps are enough?**
+# Each line leads from few steps at the left to fifty, or to four jumps, at the right.
+# (*Consistency* and *transformer* are explained below.) The rest of this notebook asks: **how
+# few steps are enough?**
 #
 # ## A relative: straight paths
 #
@@ -383,9 +385,9 @@ steps = sum(1 for _ in sdlab.train_for(training, SECONDS, optimizer))
 print(f"{64 * steps:,} pictures in {SECONDS} s")
 
 # %% [markdown]
-# That is all there is to training. For what follows, this is too short. So we go on with two
-# networks that were trained longer and come with the course: one by diffusion and one by flow
-# matching.
+# That is all there is to training. For what follows, this one was too short. So we go on with
+# two networks that were trained longer and come with the course: one by diffusion and one by
+# flow matching.
 #
 # > **Predict.** The lines in training were straight. Will the paths along which it draws be
 # > straight, too? And straighter than those of diffusion?
@@ -420,11 +422,10 @@ for axis, title, path in zip(axes, titles, (lines, torch.stack(flat), torch.stac
 # %% [markdown]
 # At the left, lines of training cross. Where they cross, the network can only predict the mean
 # of their directions. So the paths along which it draws (middle) do not cross. They first lead
-# towards the middle of the data, and turn to one point later. At the right are *the same paths*.
-# With a perfect network, diffusion and flow matching draw along one and the same path. What
-# differs is a factor by which $x$ is scaled, and the clock (compare Karras et al. 2022, section
-# 2). So how bent a path looks depends on the
-# coordinates in which it is drawn.
+# towards the middle of the data, and turn to one point later. At the right are *the same
+# paths*. With a perfect network, diffusion and flow matching draw along one and the same path.
+# What differs is a factor by which $x$ is scaled, and the clock (compare Karras et al. 2022,
+# section 2). So how bent a path looks depends on the coordinates in which it is drawn.
 #
 # Are the paths of our two networks the same? We divide the length of each path by the distance
 # between its ends: 1 would be straight.
@@ -459,10 +460,10 @@ sdlab.claim(
 
 # %% [markdown]
 # The first line is much larger than the second, though it is about the same paths: in
-# diffusion's own coordinates even two perfectly straight paths would look bent. If you read
-# that flow matching has straighter paths than diffusion, ask in which coordinates they were
-# measured. The last lines say what is left of the difference in the same ones. And no path is
-# quite straight, because lines of training cross.
+# diffusion's own coordinates even a path that is straight in those of flow matching would look
+# bent. If you read that flow matching has straighter paths than diffusion, ask in which
+# coordinates they were measured. The last lines say what is left of the difference in the same
+# coordinates. And no path is quite straight, because lines of training cross.
 #
 # What does this buy in pictures? Here are both, from the same noises, with 2, 4, 8 and 50 steps.
 
@@ -492,12 +493,13 @@ print(f"recognised with four steps, flow matching minus diffusion: {in_four}")
 
 # %% [markdown]
 # In two steps, both draw mixtures. The line about four steps says which is ahead there, and
-# whether it is clear (an interval that contains 0 is not). What flow matching does give for
-# certain is a simpler recipe: one line instead of a schedule.
+# whether it is clear (an interval that contains 0 is not). What flow matching certainly gives
+# is a simpler recipe: one line instead of a schedule.
 #
-# Now compare the last rows of the two, column by column. Two networks that never saw each other
-# often make the same drawing of the same noise, far more often than from different noises. The
-# picture in the plane explains why: both have learned the same paths, in different coordinates.
+# Now compare the last rows of the two, column by column. Two networks that were trained apart
+# often make the same drawing from the same noise, far more often than from different noises.
+# The picture in the plane explains why: both have learned the same paths, in different
+# coordinates.
 #
 # ## A relative: where does the path end?
 #
@@ -658,8 +660,8 @@ print(f"and take {np.mean(fifty['ms']) / np.mean(jumped['ms']):.0f} times as lon
 #
 # **Sixteen channels.** A picture of 1024×1024 pixels becomes a grid of 128×128 in all of them.
 # With 4 channels that is 48 times fewer numbers than in the picture, with 16 channels 12 times
-# fewer. The autoencoder loses less, and the diffusion has more to learn. (In notebook 12 you
-# can see how fast an autoencoder gets better with more numbers per patch.)
+# fewer. The autoencoder loses less, and the diffusion has more to learn. (Exercise 1 of
+# notebook 12 shows, for PCA, how fast an autoencoder gets better with more numbers per patch.)
 #
 # **A transformer.** A *diffusion transformer* (DiT; Peebles & Xie 2023) has no convolutions and
 # no levels of different size. The grid is cut into patches of 2×2 cells, each patch becomes a
@@ -670,8 +672,8 @@ print(f"and take {np.mean(fifty['ms']) / np.mean(jumped['ms']):.0f} times as lon
 Code(inspect.getsource(dit.Block) + "\n\n" + inspect.getsource(dit.DiT), language="python")
 
 # %% [markdown]
-# For pictures as small as ours, patches of 4×4 pixels did better in short trials, and a learning
-# rate five times that of the U-Net, so we take those.
+# For pictures as small as ours, patches of 4×4 pixels did better in short trials, and so did a
+# learning rate five times that of the U-Net, so we take both.
 #
 # > **Predict.** A small DiT and our U-Net have about as many parameters. Both train by flow
 # > matching for the same time, here and now. Which one will be recognised more often?
@@ -737,8 +739,8 @@ sdlab.claim(
 #
 # - A VAE, a GAN, a flow and a diffusion model all turn noise into pictures. They differ in the
 #   question that they are trained on, and each question has its own weakness.
-# - A race is only fair if training time, averaging, learning rates and counting are the same
-#   for all, and one seed is not enough.
+# - A race is only fair if training time, averaging, the fall of the learning rates and the
+#   counting are the same for all, and one seed is not enough.
 # - Flow matching trains on straight lines. In the same coordinates, a perfect diffusion model
 #   would draw along the same paths.
 # - A consistency model predicts where a path ends. It needs a few evaluations instead of fifty,
@@ -753,7 +755,7 @@ sdlab.claim(
 # - Choose the levels of the four jumps yourself. Which choice is clearly better than `four`, by
 #   the `difference` on the same noises?
 # - Give the student 32 levels instead of 16. Does one jump get better or worse?
-# - *Rectified flow* trains flow matching again, on its own pairs of noise and drawing (Liu et
-#   al. 2023). Do the paths get straighter?
-# - Esser et al. draw $t$ more often from the middle: `torch.sigmoid(torch.randn(n))`. Change
+# - *Rectified flow* trains flow matching a second time, on pairs of a noise and the drawing
+#   that the first network made from it (Liu et al. 2023). Do the paths get straighter?
+# - Esser et al. choose $t$ more often from the middle: `torch.sigmoid(torch.randn(n))`. Change
 #   `relatives.train_flow_matching` that way and compare, over three seeds.

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 15 · Benchmark your machine
 #
-# "A picture takes nine seconds." On which machine, in which format, with how many steps, and was
-# it the first picture? Numbers of speed are everywhere, and few of them can be compared. Here you
-# measure your own machine in a way that can be, find out what makes it faster, and predict how
-# long a thousand pictures will take, with an error that you check.
+# "A picture takes nine seconds." On which machine, in which number format, with how many steps, and
+# was it the first picture? Such numbers are everywhere, and few of them can be compared. Here you
+# measure your own machine so that the numbers can be compared, find out what makes it faster, and
+# predict how long a thousand pictures will take, with an error that you check.
 #
 # **You will be able to** time a model so that the number means something; say where the time of a
 # picture goes, and how far it is from what the device could do; measure which settings pay on your
@@ -17,8 +17,8 @@
 # | memory | 4 GB, for one step of a model as large as SD 1.5 | 8 GB on the GPU |
 # | download | none | 2.7 GB, once |
 #
-# All times are of the machine that runs the notebook. So the text names no seconds: the cells
-# print them.
+# Nearly all times are of the machine that runs the notebook, so the cells print them and the text
+# names none. Where a time is of another machine, the text says so.
 
 # %%
 import gc
@@ -70,9 +70,9 @@ weights = sum(p.numel() * p.element_size() for p in pipe.unet.parameters())
 print(f"the U-Net's weights take {weights / 1e6:.0f} MB")
 
 # %% [markdown]
-# The first time pays for more than the model. Python has to import the libraries, and the files
-# have to come from the disk. After that both are in memory. So "it takes so long to load" is true
-# of the first time only, and a benchmark has to say which of the two it means.
+# The first time pays for more than the model. Python has to import libraries, and the files have to
+# come from the disk. After that both are in memory. So a loading time is either that of the first
+# time or that of a later one, and a benchmark has to say which of the two it means.
 #
 # ## The first picture
 #
@@ -106,11 +106,12 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# The source measured 18.8, 8.9 and 8.9 seconds on an M2 Max. What is slow in a first call is done
-# once and kept: programs for a GPU are translated, the fastest variant of an operation is
-# searched for, memory is asked of the system. How much that is depends on the device; on the Mac
-# of the source it took as long as a whole picture. Compare the columns: the phases whose first
-# time is longer are those where something was prepared.
+# The source, one of the notebooks that this course grew out of, measured 18.8, 8.9 and 8.9 seconds
+# on an M2 Max. What is slow in a first call is done once and kept: programs for a GPU are
+# translated, the fastest variant of an operation is searched for, memory is asked of the system.
+# How much that is depends on the device; on the Mac of the source it took as long as a whole
+# picture. Compare the columns: the phases whose first time is longer are those where something was
+# prepared.
 #
 # This is called **warm-up**, and what follows is the **steady state**. A benchmark reports both,
 # and never their mean.
@@ -143,7 +144,8 @@ for phase in ("text", "decode", "total"):
     print(f"{phase:8s}{1000 * np.median(spans):7.0f} ms, from {1000 * min(spans):.0f} "
           f"to {1000 * max(spans):.0f}")  # fmt: skip
 print(
-    f"a step  {np.median(typical):7.1f} ms; in the middle, a step is {np.median(off):.1%} off"
+    f"a step  {np.median(typical):7.1f} ms; "
+    f"half of the steps are within {np.median(off):.1%} of that"
 )
 sdlab.claim(
     "Every step takes equally long",
@@ -174,12 +176,12 @@ print(f"large matrices: {rate / 1e9:.0f} GFLOP per second in {machine.dtype}")
 print(f"a picture uses {share:.0%} of that speed")
 
 # %% [markdown]
-# Less than all of it, for three reasons. Some operations, such as the normalisations, compute
+# It is less than all of it, for three reasons. Some operations, such as the normalisations, compute
 # little and move many numbers: memory is their limit. Small layers do not fill the device. And
-# between the layers Python has to say what comes next. The larger the model, the less the last
-# two matter.
+# between the layers Python has to say what comes next. The larger the model, the less the last two
+# matter.
 #
-# Two large models on paper, counted the same way:
+# Two large models *on paper*, which have shapes and no numbers (notebook 01), counted the same way:
 
 # %%
 paper = {name: random_weights.assemble(anatomy.on_paper(name)) for name in ("sd15", "sdxl")}
@@ -195,11 +197,12 @@ for name, large in paper.items():
 # %% [markdown]
 # ## How long will 3,000 pictures take?
 #
-# The source multiplies: 100, 1,000 or 3,000 pictures, each as long as the measured one. We want
-# an error as well. A picture costs something once, for its text and its decoding, and something
-# per step:
+# The source multiplies: 100, 1,000 or 3,000 pictures, each taking as long as the measured one. We
+# also want to know how far off that may be. A picture costs something once, for its text and its
+# decoding, and something per step:
 # $$\text{seconds} = a \cdot \text{pictures} + b \cdot \text{steps}.$$
-# So we measure several numbers of steps, in turn, and fit $a$ and $b$.
+# Here $a$ is the time that a picture costs once, and $b$ the time of a step. To find them, we
+# measure several numbers of steps, in turn, and fit $a$ and $b$.
 
 # %%
 counts, spent = [10, 20, 30, 50], []
@@ -220,13 +223,13 @@ for pictures in (100, 1000, 3000):
     print(f"{pictures:5d} pictures of 25 steps: {fitted.project(pictures, 25)}")
 
 # %% [markdown]
-# In the first table the milliseconds per step fall when there are more steps, because $a$ is
-# shared out among them. Whoever divides a picture's time by its steps measures $a$ too.
+# In the first table the milliseconds per step fall when there are more steps, because $a$ is spread
+# over them. Whoever divides a picture's time by its steps measures a part of $a$, too.
 #
 # In brackets is the interval that should hold the true time in 95 of 100 cases, *if the machine
 # goes on as it was while we measured*. Two errors are in it. The times of single pictures scatter,
-# and in a sum of many pictures this averages out. But $a$ and $b$ are not known exactly either,
-# and that error is the same in every picture: it never averages out.
+# and in a sum of many pictures this averages out. But $a$ and $b$ are not known exactly either, and
+# that error is the same in every picture, so it never averages out.
 #
 # > **Predict.** Is a longer run inside its interval?
 
@@ -244,7 +247,7 @@ print(f"inside: {'yes' if inside else 'no'}; {off:+.1%} from the middle")
 # %% [markdown]
 # Where the answer is *no*, the condition is broken: another program ran, or the processor became
 # warm and slowed down (laptops do that within minutes). An interval only knows what happened while
-# it was measured. For a night of work, measure for a quarter of an hour.
+# it was measured. Before you plan a night of work, measure for a quarter of an hour.
 #
 # ### Exercise: what the source did (10 minutes)
 #
@@ -302,8 +305,8 @@ with sdlab.exercise("What the source did", hints=hints):
 #
 # A dozen settings are said to make a model faster. Each is measured against a **baseline**: what
 # the notebook that this course began with did, which is `float32` on a CPU, and `float16` with
-# sliced attention on a GPU. A call of the setting and a call of the baseline are made in turn, so
-# that a busy moment meets both. What counts is the ratio within the pairs.
+# sliced attention on a GPU. Calls with the setting and calls with the baseline are made in turn, in
+# pairs, so that a busy moment affects both. What counts is the ratio within the pairs.
 #
 # | setting | what it does |
 # |---|---|
@@ -317,11 +320,11 @@ with sdlab.exercise("What the source did", hints=hints):
 # | int8 weights | the weights of linear layers in 8 bits |
 # | onnxruntime | another program computes the U-Net |
 #
-# > **Predict.** Which three will gain most? Is there one that makes it slower?
+# > **Predict.** Which three will gain most? Is there one that makes the model slower?
 #
 # The whole measurement takes too long for a lesson. A command made it once and wrote a file with
-# every sample: `sdlab bench --model pocket --out sdlab/assets/results/15-pocket.json`. Here is its
-# drawing. The lines show the 95% intervals.
+# every sample: `sdlab bench --model pocket --out sdlab/assets/results/15-pocket.json`. Here they
+# are as a figure. The lines show the 95% intervals.
 
 # %% tags=["cover"]
 kept = results.read(RESULTS / "15-pocket.json")
@@ -337,10 +340,11 @@ for name, entry in kept.entries.items():
     print(showing.tell(name, entry))
 
 # %% [markdown]
-# The second number of each line is as important as the first. A setting that is faster and changes
-# the picture is another bargain than one that is only faster. A difference of one grey level is
-# rounding. A large one means that at least one pixel is another one. It need not be worse, but it
-# is not the same picture. (Fewer steps and another sampler are *meant* to change it.)
+# The pixel difference at the end of each line is as important as the ratio. A setting that is
+# faster and changes the picture is a different bargain from one that is only faster. A difference
+# of one grey level is rounding. A large one means that at least one pixel has clearly changed. The
+# picture need not be worse, but it is not the same. (Fewer steps and another sampler are *meant* to
+# change it.)
 #
 # Sorted by what the intervals say:
 
@@ -356,7 +360,7 @@ for group, names in groups.items():
     print(f"{group}: {', '.join(names) or 'none'}")
 
 # %% [markdown]
-# Now a slice of it on your machine, with few steps and few repeats.
+# Now a small part of it on your machine, with few steps and few repeats.
 
 # %%
 device, side = pipe.device, sdlab.native_side(pipe)
@@ -376,13 +380,13 @@ showing.show_phases(live)
 # Look for your three among the lines. Where an interval holds 1, the repeats cannot tell the
 # setting from the baseline, and neither can you.
 #
-# In the drawing 1 is what the baseline took in the same pairs. With few steps the text and the
-# decoding take a larger share, so that what saves them gains more than in the file. This is a
-# general trap: **a ratio belongs to a number of steps, a size and a batch**, and has to be told
-# with them.
+# In the figure, 1 is the time that the baseline took in the same pairs. With few steps the text and
+# the decoding take a larger share of the time, so a setting that saves there gains more than in the
+# file. This is a general trap: **a ratio belongs to a number of steps, a size and a batch**, and
+# has to be given with them.
 #
-# Sliced attention is in many notebooks, also in the one that this course began with. It saves
-# memory. What does it cost?
+# Many notebooks use sliced attention, also the one that this course began with. It saves memory.
+# What does it cost?
 
 # %%
 cost = kept.entries["sliced attention"].ratio
@@ -426,7 +430,8 @@ for size, entry in zip(sizes, [kept.baseline, *entries]):
 # ## What to do when memory is short
 #
 # `sdlab.load` chooses a *plan*, the fastest that fits (`memory="auto"`). What a plan needs can be
-# estimated on paper, from the weights and the largest tensors of a picture. In half precision:
+# estimated on paper, from the weights and the largest tensors that a picture needs. In half
+# precision:
 
 # %%
 needs = {}
@@ -480,9 +485,9 @@ for message in {str(one.message) for one in caught if "torch_dtype" in str(one.m
 unchecked = StableDiffusion(**pocket.components, requires_safety_checker=True)
 
 # %% [markdown]
-# A reminder, no error. It matters where others use what you build. The course says
-# `requires_safety_checker=False`, because its prompts are tame. Remember that a checker's picture
-# is black *without* any warning about numbers.
+# A reminder, no error. It matters where others use what you build. The course loads its models with
+# `requires_safety_checker=False`, because its prompts are harmless. Remember that a checker's
+# picture is black *without* any warning about numbers.
 #
 # **The black picture.** On a Mac, and with `float16`, many have met this one: `invalid value
 # encountered in cast`, and a black picture. `float16` ends at 65,504. What is larger becomes
@@ -520,30 +525,30 @@ for told in dict.fromkeys(f"{one.category.__name__}: {one.message}" for one in c
 sdlab.grid([good.image, black], ["as it should be", "after an overflow"])
 
 # %% [markdown]
-# All of it. A NaN in one place reaches the whole picture, because every layer of the U-Net mixes
-# neighbours, and attention mixes everything with everything. The first message is the famous one,
-# from the last line of the pipeline that turns numbers into grey levels. The second is from
-# `sdlab.generate`, which looks at the latents and says what happened. (It names the format that
-# the U-Net has. On a CPU that is `float32`, and we only imitated `float16`.) What helps: `bfloat16`,
-# which is coarser and ends at $3 \cdot 10^{38}$, or `float32` for the part that overflows (for
-# SDXL that is the decoder).
+# All of it. Here nearly all numbers of one answer overflow. But a single NaN would reach the whole
+# picture in the next steps, too, because every convolution mixes neighbours, and attention mixes
+# everything with everything. The first message is the famous one, from the last line of the
+# pipeline that turns numbers into grey levels. The second is from `sdlab.generate`, which looks at
+# the latents and says what happened. (It names the format that the U-Net has. On a CPU that is
+# `float32`, and we only imitated `float16`.) What helps is `bfloat16`, which is coarser and ends at
+# $3 \cdot 10^{38}$, or `float32` for the part that overflows (for SDXL that is the decoder).
 #
 # ### Exercise: where did it break? (10 minutes)
 #
 # To mend an overflow, one has to know *when* it begins. Write `first_bad`. From the latents of
-# every step it says at which step, counted from 1, a number is no longer finite for the first
-# time; `None`, if all are sound. Infinite is not finite either.
+# every step it says at which step, counted from 1, a number is NaN or infinite for the first time.
+# If all numbers are finite at every step, it returns `None`.
 
 
 # %% tags=["stub"]
 def first_bad(latents):
-    """The first step, from 1, whose latents hold a NaN or an infinite number; None for none."""
+    """The first step, from 1, whose latents hold a NaN or an infinite number, or None."""
     return None
 
 
 # %% tags=["solution"]
 def first_bad(latents):
-    """The first step, from 1, whose latents hold a NaN or an infinite number; None for none."""
+    """The first step, from 1, whose latents hold a NaN or an infinite number, or None."""
     for step, values in enumerate(latents, 1):
         if not torch.isfinite(values).all():
             return step
@@ -605,14 +610,13 @@ del large, large_samples
 collected = gc.collect()
 
 # %% [markdown]
-# The decoding was not timed; the last line takes it to be as fast per operation as the step. SDXL
+# The last line assumes that the text and the decoding are as fast per operation as the step. SDXL
 # would take about eight times as much work per step and 7 GB in half precision, so on a CPU it
-# stays on paper. On a GPU with 10 GB,
-# `sdlab bench --model sdxl --random-weights` measures it.
+# stays on paper. `sdlab bench --model sdxl --random-weights` measures it on a GPU with 10 GB.
 #
 # ## Your machine beside others
 #
-# Now the step stands in a table with what others have published. Every row says who measured it.
+# Now we put the step into a table with what others have published. Every row says who measured it.
 # The published rows were *not* measured by this course: they come from other programs, other
 # versions and other settings. `steps/s` counts the steps of all pictures of a batch.
 
@@ -627,10 +631,10 @@ rows.append(mine)
 rows
 
 # %% [markdown]
-# Is a difference of two in this table the machine, the program or the settings? It cannot be told,
-# except between rows that one program measured. That is why `sdlab bench` writes files: machine,
-# versions, settings and every single sample, so that files of two machines can be compared knob by
-# knob.
+# When two rows of this table differ, is it the machine, the program or the settings? One cannot
+# tell, except between rows that one program measured. That is why `sdlab bench` writes files:
+# machine, versions, settings and every single sample, so that files of two machines can be compared
+# knob by knob.
 #
 # **What was not tested.** No Mac and no NVIDIA GPU was at hand when this lesson was written. The
 # code for them is exercised with stand-ins that check its order (wait before the clock is read,
@@ -657,15 +661,16 @@ print(f"mean time of a picture of 25 steps: {np.mean([s.total for s in calls]):.
 # %% [markdown]
 # ## What you learned
 #
-# - The first call pays for what is done once. Report warm-up and steady state apart, wait for the
-#   device before you read the clock, and repeat.
-# - Every step costs the same. A picture's time is a line in its steps, and a projection without an
-#   error is half a projection.
+# - The first call pays for what is done once. Report warm-up and steady state separately, wait for
+#   the device before you read the clock, and repeat.
+# - Every step costs the same, so a picture's time grows along a straight line with its steps. A
+#   projection needs an interval.
 # - What pays depends on the device, the size and the batch. Measure against a baseline, in turn,
 #   and look at the pixels too.
-# - A black picture with `invalid value encountered in cast` is an overflow; without it, a safety
-#   checker.
-# - A speed without machine, versions, settings and the name of who measured it is a rumour.
+# - A black picture with `invalid value encountered in cast` is an overflow; without that warning it
+#   is probably the safety checker.
+# - A speed means little without the machine, the versions, the settings and the name of who
+#   measured it.
 #
 # ## Go further
 #

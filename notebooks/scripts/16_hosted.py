@@ -2,8 +2,8 @@
 # # 16 · Hosted inference
 #
 # Not every machine can hold every model. A *hosted service* draws for you: you send a prompt over
-# the network, a GPU far away computes, and a picture comes back. It takes one line. What travels in
-# that line, and what can go wrong on the way, is what this notebook is about.
+# the network, a GPU far away computes, and a picture comes back. It takes one line of code. This
+# notebook is about what travels over the network then, and what can go wrong on the way.
 #
 # **You will be able to** let a service draw a recipe; say exactly what it learns about you; keep
 # your access token out of everything you share; read the errors of a service and know what to do;
@@ -56,10 +56,11 @@ print(f"largest difference: {apart} of 255 grey levels; drawn by: {there.device}
 sdlab.grid([there.image, here.image], ["there", "here"])
 
 # %% [markdown]
-# They are equal: a recipe decides a picture, wherever it is drawn, as long as it is the same model
-# with the same settings. Most services offer other models than you have, and they choose what a
-# recipe leaves open. So we save a hosted picture with everything we know: who drew it, and by
-# which model.
+# They are equal: a recipe decides a picture, wherever it is drawn, as long as the model, the
+# settings and the kind of device are the same. Most services offer other models than you have, and
+# they choose what a recipe leaves open. So we save a hosted picture with everything we know: who
+# drew it, and by which model. `sdlab.reproduce` (notebook 07) reads that and refuses: only the
+# service can draw the picture again.
 
 # %%
 [file] = sdlab.save(there, "outputs/hosted.png")
@@ -82,20 +83,21 @@ for name, value in headers.items():
     print(f"{name}: {value[:60]}")
 
 # %% [markdown]
-# This is all of it. The prompt travels in plain words. The connection to a real service is
-# encrypted on the way, but the service itself reads it, and may keep it. So do not put into a
-# prompt what you would not send to a stranger: names of patients, products that nobody knows yet,
-# other people's secrets. The headers say which libraries you use, and a real service also sees
-# your address on the internet.
+# This is all of it. The prompt travels in plain words. So does the seed, and so would a negative
+# prompt, if the recipe had one; your name, the name of your computer and the picture do not. The
+# connection to a real service is encrypted, but the service itself reads the prompt, and may keep
+# it. So do not put into a prompt what you would not send to a stranger: names of patients, products
+# that nobody knows yet, other people's secrets. The headers say which libraries you use, and a real
+# service also sees your address on the internet.
 #
-# And the token? It would be in the header `authorization`. Here it is empty, also if you have one:
-# `sdlab` sends a token to Hugging Face only, and this address is not theirs.
+# And the token? It would be in the header `authorization`. Here it is empty, even if you have a
+# token: `sdlab` sends it to Hugging Face only, and this address is not theirs.
 #
 # ### Where a token belongs
 #
 # A *token* is a password for programs. Whoever has it can draw at your expense. There are two good
 # places for it: the environment variable `HF_TOKEN`, and the store that `hf auth login` writes.
-# Both are outside of your code.
+# Both are outside your code.
 
 # %%
 print("a token was found on this machine:", get_token() is not None)
@@ -148,15 +150,15 @@ with sdlab.exercise("Find the leak", hints=hints):
 # %% [markdown]
 # ## What goes wrong
 #
-# A local model fails because memory is too small. A service fails in many more ways. The stand-in
-# plays them for us. Read each sentence: what happened, and what would you do?
+# A local model mostly fails because memory is too small. A service fails in many more ways. The
+# stand-in imitates them for us. Read each sentence: what happened, and what would you do?
 
 # %%
 faults = {
     "the token is wrong": (401, {}, ""),
     "no such model": (404, {}, ""),
     "the free calls are used up": (402, {}, ""),
-    "the prompt is refused": (422, {}, '{"error": "width must be at most 2048"}'),
+    "the recipe is refused": (422, {}, '{"error": "width must be at most 2048"}'),
     "their GPU is full": (500, {}, '{"error": "out of memory"}'),
     "not a picture": (200, {}, "<html>We are moving house.</html>"),
     "busy for ten minutes": (429, {"Retry-After": "600"}, ""),
@@ -169,8 +171,9 @@ for name, fault in faults.items():
         print(f"{name}:\n    {error}\n")
 
 # %% [markdown]
-# > **Predict.** A service is busy and says: ask again in one second. What does `generate_hosted` do,
-# > and how long will it take?
+# > **Predict.** A service is busy and says: ask again in one second. It is asked again and is still
+# > busy, and this time it does not say how long to wait. What does `generate_hosted` do, and how
+# > long will it take?
 
 # %%
 service.requests.clear()
@@ -180,14 +183,14 @@ sdlab.generate_hosted("a castle", model=service.address, steps=5)
 print(f"asked {len(service.requests)} times, {time.perf_counter() - start:.1f} s")
 
 # %% [markdown]
-# It waits and asks again. A good client waits as long as it is told (the header `Retry-After`), and
-# where it is told nothing, a little longer each time. If everybody asked again at once, a busy
-# service would never become less busy.
+# It waits and asks again. A good client waits as long as it is told (the header `Retry-After`).
+# Where it is told nothing, it waits twice as long each time. If everybody asked again at once, a
+# busy service would never become less busy.
 #
 # ## One picture after the other
 #
-# The oldest program for such a service is a menu: draw, show, ask for more. In a terminal it is
-# `sdlab chat --hosted`. Here is its loop, with answers that we have written down before.
+# The simplest program for such a service is a menu: draw, show, ask for more. In a terminal it is
+# `sdlab chat --hosted`. Here is its loop, with answers that we wrote down in advance.
 
 # %%
 answers, prompt, seed, shown = (
@@ -208,7 +211,7 @@ sdlab.show(shown)
 # ## What it costs
 #
 # Two things: time on the way, and money. The first can be measured. The stand-in draws as fast as
-# your machine, so the difference is what sending and receiving cost.
+# your machine, so the difference is the time for sending and receiving.
 
 # %%
 recipe = sdlab.Recipe("a castle at sunset, oil painting", steps=8)
@@ -222,14 +225,16 @@ extra = intervals.difference(remote, local)
 print(f"here {np.median(local):.2f} s, there {np.median(remote):.2f} s; more by {extra} s")
 
 # %% [markdown]
-# On your own machine the way is short; across the internet it is longer, and a model that nobody
+# On your own machine the way is short. Across the internet it is longer, and a model that nobody
 # has used for a while must be loaded first. Money is simple arithmetic: a service asks a price per
-# picture, and a graphics card costs its price once and electricity for every second.
+# picture. A graphics card costs its price once, and electricity for every second that it draws.
 #
 # ### Exercise: when does a card pay? (10 minutes)
 #
-# Write `break_even`: from how many pictures on is a card cheaper than the service? All prices are
-# in the same currency. One kilowatt-hour is 1,000 watts for 3,600 seconds.
+# Write `break_even`: after how many pictures have a card and the service cost the same? The card
+# costs `card`, and the service `per_picture`. For one picture the card needs `watts` for `seconds`,
+# and a kilowatt-hour (1,000 watts for 3,600 seconds) costs `per_kwh`. All prices are in the same
+# currency. If the card never pays, return `float("inf")`.
 
 
 # %% tags=["stub"]
@@ -294,7 +299,7 @@ else:
 # | the prompt stays with you | yes | no |
 # | the same picture next year | yes, with the file | only if they keep the model |
 # | a model of any size | as far as memory goes | yes |
-# | a thousand pictures | free, slow | paid, fast |
+# | a thousand pictures | slow, for the price of electricity | fast, paid per picture |
 # | without a network | yes | no |
 #
 # Learn and experiment here, where you can look into everything. Ask a service for what your machine
@@ -306,8 +311,9 @@ else:
 # - The prompt travels in plain words. The token travels in a header, and belongs in no file.
 # - A service fails in many ways. Wait as long as it asks, and read what it says.
 #
-# **Go further.** Start the stand-in in one terminal and ask it from another machine in your network
-# (it listens on 127.0.0.1 only: why is that a good default?).
+# **Go further.** Start the stand-in in one terminal, and ask it from a second one. Then try from
+# another machine in your network. It will not answer, because it listens on 127.0.0.1 only. Why is
+# that a good default?
 
 # %%
 service.stop()

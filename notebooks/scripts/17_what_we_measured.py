@@ -7,8 +7,8 @@
 # limits and the preferences of the model. Then it lists what all notebooks found.
 #
 # **You will be able to** say what the time of a picture consists of; show four things that a
-# diffusion model does badly, with numbers instead of one funny picture; measure a bias; and look
-# up what the course says about a rule, and where it was measured.
+# diffusion model does badly, with numbers instead of one funny picture; measure a bias; and look up
+# what the course found out about a rule, and where it was measured.
 #
 # | | pocket model (default) | SD 1.5 (`SDLAB_MODEL=sd15`) |
 # |---|---|---|
@@ -55,7 +55,7 @@ sdlab.time_bars({f"{steps} steps": seconds for steps, seconds in times.items()})
 
 # %% [markdown]
 # A straight line through the fastest time of each count says how long a step takes, and how long
-# everything else, that is reading the prompt and decoding the latents.
+# everything else takes, that is, reading the prompt and decoding the latents.
 
 # %%
 fastest = np.array([min(times[steps]) for steps in counts])
@@ -75,9 +75,9 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# 50 steps take nearly, but not quite, two and a half times as long as 20, because the rest is
-# paid once. The picture does not get two and a half times better: notebook 03 measures what it
-# gets.
+# By that line, 50 steps take a little less than two and a half times as long as 20, because
+# everything else is paid once. The picture does not get two and a half times better: notebook 03
+# measures what more steps bring.
 #
 # The whole run in numbers:
 
@@ -113,10 +113,11 @@ sdlab.grid(images, columns=3, rows=[f"{name}: {text}" for name, text in tests.it
 # ### First the rulers
 #
 # Three pictures prove little, and looking is not measuring. The rules in `sdlab.study.layout` turn
-# a picture into a number: which pixels are not background, where their centre lies, how many
-# separate pieces they form, how well the letters of a word fit anywhere. A rule that counts
-# wrongly would show a limit of the rule. So we test them on pictures whose answer we know: three
-# pasted apples, and a word that really is written there.
+# a picture into numbers: which pixels are not background, where their centre lies, how many
+# separate pieces they form, and how well a written word fits the best place in the picture (1 where
+# it is written). A rule that counts wrongly would show a limit of the rule, not of the model. So we
+# test them on pictures whose answer we know: three pasted apples, and a word that really is written
+# there.
 
 # %%
 apple = sdlab.generate(pipe, "an apple, on a white background, flat design", progress=False)
@@ -135,9 +136,9 @@ sdlab.grid(known, ["three pasted apples", "a written word"])
 # %% [markdown]
 # ### Then the model
 #
-# A program (`python -m pocket.reports.limits`) drew the prompts of the grid above and more like
-# them, with several seeds each, and kept one number per picture. The pictures above are among
-# them. We measure nine of them again and compare.
+# A program (`python -m pocket.reports.limits`) drew the prompts of the grid above and others of the
+# same kind, with several seeds each, and kept the numbers of every picture. The pictures above are
+# among them. We measure nine of them again and compare.
 
 # %%
 kept = read_results("17")
@@ -183,10 +184,10 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# The order is right, although large models are known for getting it wrong. This one is not
-# cleverer than they are. Every caption that it was trained on said exactly what stands on what,
-# while most captions on the web do not. So this limit belongs to the *training captions* and not
-# to diffusion.
+# The order is right, although large models are known for getting it wrong. This one is not cleverer
+# than they are. When a training picture showed one thing on another, its caption said which was on
+# which; most captions on the web do not say it. So it is not diffusion that sets this limit. It is
+# more likely the *training captions*.
 #
 # #### Numbers
 
@@ -253,17 +254,17 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# No letter appears. The model has never seen one. Large models have seen millions, and SD 1.5 and
-# SDXL still write nonsense: they are told about a word by tokens, which do not say how it is
-# spelled, and they draw in latents, where small letters do not survive. The second reason can be
-# tested here.
+# No word appears. The model has never seen a written one. Large models have seen millions, and SD
+# 1.5 and SDXL still write nonsense. Two likely reasons: they are told a word by tokens, which do
+# not say how it is spelled, and they draw in latents, where small letters do not survive. The
+# second reason can be tested here.
 #
 # ### What the autoencoder loses
 #
 # We write the word ourselves, at several sizes, into a picture of the model's own size, and send
 # it through the VAE once, into latents and back. No noise, no U-Net.
 #
-# > **Predict.** How large must letters be, in shares of the picture's width, to come back?
+# > **Predict.** How wide must the word be, as a share of the picture's width, to come back legibly?
 
 # %%
 side = sdlab.native_side(pipe)
@@ -301,12 +302,13 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# What the VAE cannot give back, no prompt can ask for and no U-Net can draw.
+# What the VAE cannot give back, no U-Net can draw, whatever the prompt.
 #
 # ### Faces, people and photographs
 #
-# Are people harder than other things? The program drew prompts of the six people that the model
-# knows, and of twice as many other things, and the judge said whether the thing can be seen.
+# Are people harder than other things? The program drew prompts with the six people that the model
+# knows, and twice as many prompts with other things, and the judge said whether the thing can be
+# seen.
 
 # %%
 shares = {
@@ -323,7 +325,7 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# To be recognised is a low bar for a face: the judge does not mind an eye that is too low, and we
+# For a face, to be recognised is not much: the judge does not mind an eye that is too low, and we
 # do. And photographs?
 #
 # > **Predict.** The model has never seen a photograph. What does it draw for *a photo of a lion*?
@@ -338,17 +340,18 @@ styles = judge.answers(pictures, "style") if photos[0].recipe.model == "pocket" 
 sdlab.grid(pictures, styles)
 
 # %% [markdown]
-# The judge's answer stands above each. In the world that the model learned from, the word *photo*
-# was the name of glossy 3D drawings, so that is what *photo* means to it. **A word means to a model
+# The judge's answer stands above each. In the pictures that the model learned from, *photo* was one
+# of the names of glossy 3D drawings, so that is what *photo* means to it. **A word means to a model
 # what the pictures under that word showed.**
 #
 # ## What a prompt leaves open
 #
-# *A cat* has no colour, and no style. The model has to choose. The fair choice would be to draw
-# each colour as often as the training pictures do.
+# *A cat* has no colour, and no style. The model has to choose. A fair choice would be to draw each
+# colour as often as the training pictures show it. (The table below calls these pictures the
+# *world*.)
 #
-# > **Predict.** Guidance makes a picture follow its prompt more closely. What does it do to the
-# > things that the prompt does not say?
+# > **Predict.** Guidance makes a picture follow its prompt more closely. What does it do to what
+# > the prompt does not say?
 
 # %%
 scales = ("1", "8")
@@ -403,16 +406,18 @@ sdlab.claim(
 # %% [markdown]
 # This is how a bias works. The training pictures hold some kinds more often than others. Already
 # without guidance this model draws the commonest colour more often than its world does. With
-# guidance it draws it more often still, although nobody asked for it. With cats this is harmless. With *a doctor* and *a
-# nurse* it is not, and the mechanism is the same. Where you do not want the model to choose, say
-# it in the prompt; and when you show what a model draws, show many seeds.
+# guidance it draws it more often still, although nobody asked for it. With cats this is harmless.
+# With *a doctor* and *a nurse* it is not, and the same mechanism can be at work. Where you do not
+# want the model to choose, say it in the prompt; and when you show what a model draws, show many
+# seeds.
 #
 # ### Exercise: how far apart are two sets of shares? (10 minutes)
 #
 # The *total variation distance* of two lists of shares $p$ and $q$ is
 # $$d(p, q) = \tfrac{1}{2} \sum_i |p_i - q_i|.$$
-# It is 0 for equal lists, and 1 where no name is in both. Compute it, and see how far the styles
-# at both guidances are from those of the world.
+# It is 0 for equal lists, and 1 where every name has the share 0 in one of them. Write
+# `total_variation`. The check then prints how far the styles at both guidances are from those of
+# the world.
 
 
 # %% tags=["stub"]
@@ -454,8 +459,8 @@ with sdlab.exercise("Total variation", hints=hints):
 #
 # A friend has measured that the pocket model *can* write: in every picture that he asked for, the
 # word fits with more than 0.2. Here is his test. It is wrong, because it has nothing to compare
-# with. Mend it, so that it says *yes* only where the word fits better than in all pictures that
-# were not asked for it. The fits of those pictures are in the list `plain`.
+# with. Mend it, so that it says *yes* only where the word fits better than in every picture whose
+# prompt did not ask for it. The fits of those pictures are in the list `plain`.
 
 
 # %% tags=["stub"]
@@ -489,9 +494,9 @@ with sdlab.exercise("A test that always passes", hints=hints):
 # ## The table
 #
 # All claims of the course, from all notebooks, with what was measured and where. It is gathered
-# from the outputs of the cells themselves (`python -m docs.tools.claims`), so it cannot say
-# anything that no cell has measured. A claim *made by* one of the notebooks and texts that this
-# course grew out of is marked with its name; the others are our own.
+# from the outputs of the cells themselves (`python -m docs.tools.claims`), so it says nothing that
+# no cell has measured. The column *made by* names the paper, manual or earlier notebook that makes
+# the claim; where there is a dash, the claim is our own.
 
 # %%
 show_table(read_results("claims"))
@@ -499,13 +504,13 @@ show_table(read_results("claims"))
 # %% [markdown]
 # **What you learned**
 #
-# - A picture costs a fixed time plus a time per step. Steps are linear in time, quality is not.
+# - A picture costs a fixed time plus a time per step. Time is linear in the steps, quality is not.
 # - A limit can come from the training captions (what stands on what), from words that were never
 #   seen (numbers), from the latents (small letters), or from the pictures under a word (photo).
-#   Only the experiment tells which.
+#   Only an experiment tells which.
 # - A ruler must be tested on pictures whose answer is known, and a number needs a comparison.
 # - Guidance strengthens what is common, also where the prompt says nothing.
 #
-# **Go further.** Run this notebook with `SDLAB_MODEL=sd15`: the order of cube and sphere, the
-# numbers and the letters are then those of SD 1.5. (The kept results and the judge are of the
-# pocket model.) Which verdicts change?
+# **Go further.** Run this notebook with `SDLAB_MODEL=sd15`: the pictures of the four limits are
+# then those of SD 1.5. The kept results and the judge stay those of the pocket model, and so do the
+# verdicts that rest on them. Which of these would you change after looking at the pictures?
