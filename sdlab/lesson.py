@@ -27,13 +27,23 @@ class Hints:
         return html
 
 
+def _reason(error):
+    """What to say of a failure: the message of an assertion; of any other error, first of all that it is one."""
+    name, said = type(error).__name__, str(error).splitlines()[:1]
+    if isinstance(error, AssertionError):
+        return said[0] if said else name
+    if said and "NoneType" in said[0]:
+        return "there is a None where a result is needed: does your answer return one in every case?"
+    return f"it stopped with {': '.join([name, *said])}"
+
+
 @check_call("sdlab.exercise('Another seed')")
 @contextmanager
 def exercise(title, hints=()):
     """Check an answer with plain `assert` statements, each with a message that helps.
 
-    A pass prints "✓"; a failure prints "✗ not yet" with the message and lets the notebook go on. With `SDLAB_STRICT=1` in the
-    environment, as in the tests of the solutions, a failure is raised.
+    A pass prints "✓"; a failure prints "✗ not yet" with the message and lets the notebook go on, and so does an error that the answer
+    runs into. With `SDLAB_STRICT=1` in the environment, as in the tests of the solutions, both are raised.
 
         with sdlab.exercise("Another seed", hints=["Look at the recipe.", "recipe.but(seed=…) gives another one."]):
             assert mine.seed != 42, "the seed is still 42: give another one"
@@ -51,7 +61,7 @@ def exercise(title, hints=()):
     except Exception as error:
         if os.environ.get("SDLAB_STRICT") == "1":
             raise
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = _reason(error)
         print(f"✗ {title}: not yet. {reason[:1].upper()}{reason[1:]}")
         if hints:
             from IPython.display import display

@@ -16,9 +16,22 @@ def test_a_wrong_answer_gets_the_hint_and_the_notebook_goes_on(capsys, monkeypat
     monkeypatch.delenv("SDLAB_STRICT", raising=False)
     with sdlab.exercise("Adding"):
         assert 1 + 1 == 3, "one and one is two"
+    assert capsys.readouterr().out == "✗ Adding: not yet. One and one is two\n"
+
+
+@pytest.mark.parametrize(
+    ("add", "said"),
+    [
+        (lambda: {}["sum"], "It stopped with KeyError: 'sum'"),
+        (lambda: next(iter([])), "It stopped with StopIteration"),
+        (lambda: None + 1, "There is a None where a result is needed: does your answer return one in every case?"),
+    ],
+)
+def test_an_answer_that_runs_into_an_error_is_told_so(add, said, capsys, monkeypatch):
+    monkeypatch.delenv("SDLAB_STRICT", raising=False)
     with sdlab.exercise("Adding"):
-        raise NotImplementedError
-    assert capsys.readouterr().out == "✗ Adding: not yet. One and one is two\n✗ Adding: not yet. NotImplementedError\n"
+        assert add() == 2
+    assert capsys.readouterr().out == f"✗ Adding: not yet. {said}\n"
 
 
 def test_hints_unfold_one_inside_the_other_and_only_after_a_failure(capsys, monkeypatch):

@@ -308,6 +308,7 @@ hints = [
 
 # %%
 with sdlab.exercise("A recipe of your own", hints=hints):
+    assert isinstance(mine, sdlab.Recipe), "mine should be a recipe: first.but(…) gives one"
     old, new = first.to_dict(), mine.to_dict()
     changed = {name for name, value in new.items() if value != old[name]}
     assert "prompt" in changed, (
@@ -322,10 +323,14 @@ with sdlab.exercise("A recipe of your own", hints=hints):
     assert my_run is not None, (
         "the recipe is fine; now make its picture with sdlab.generate(pipe, mine)"
     )
-    assert my_run.recipe.prompt == mine.prompt, (
+    assert hasattr(my_run, "recipe"), (
+        "my_run should be all that sdlab.generate(pipe, mine) gives, and not a part of it"
+    )
+    made = my_run.recipe
+    assert (made.prompt, made.seed) == (mine.prompt, mine.seed), (
         "the picture was made from another recipe than mine"
     )
-my_run and sdlab.show(my_run)
+sdlab.show(my_run) if hasattr(my_run, "recipe") else None
 
 # %% [markdown]
 # ## What you learned

@@ -693,6 +693,9 @@ hints = [
 
 # %%
 with sdlab.exercise("Find the interval", hints=hints):
+    assert 0 <= start < stop <= 1, (
+        f"start and stop are {start} and {stop}: they are shares of the steps, start is the smaller"
+    )
     assert (start, stop) != (0, 1), (
         "start and stop are still the whole way: leave some steps out"
     )

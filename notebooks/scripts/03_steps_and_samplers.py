@@ -329,7 +329,8 @@ with sdlab.exercise("One step by hand", hints=hints):
         "if the next level has no noise (abar_next = 1), nothing but x0 should be left"
     )
     assert torch.allclose(ddim_step(x, x0, abar, abar), x, atol=1e-4), (
-        "a step to the same level should change nothing: solve the first equation for the noise"
+        "a step to the same level should change nothing: solve the first equation for the noise, "
+        "and mix with the same two roots again"
     )
     apart = (mine - theirs.prev_sample.cpu().double()).abs().max()
     assert apart < 1e-2, (
@@ -646,8 +647,11 @@ with sdlab.exercise("A fair comparison", hints=hints):
     for sampler in menu:
         scheduler = samplers.make(sampler, pipe.scheduler.config)
         for budget in (9, 10, 20):
-            costs = []  # of the steps that you allow, and of one more
-            for allowed in (given := fair_steps(sampler, budget), given + 1):
+            costs, given = [], fair_steps(sampler, budget)
+            assert isinstance(given, int), (
+                f"for {sampler} you allow {given} steps: it should be a whole number, an int"
+            )
+            for allowed in (given, given + 1):
                 scheduler.set_timesteps(allowed)
                 costs.append(len(scheduler.timesteps))  # the U-Net is asked once for each
             assert costs[0] <= budget, (

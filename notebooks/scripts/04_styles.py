@@ -667,9 +667,8 @@ hints = [
 
 # %%
 with sdlab.exercise("The step of the decision", hints=hints):
-    assert decided([0, 10, 20], [0, 0.5, 1]) == 10, (
-        "a point on one half is the answer itself"
-    )
+    exact = decided([0, 10, 20], [0, 0.5, 1])
+    assert exact == 10, f"a point on one half is the answer itself: 10 here, and not {exact}"
     near = decided([0, 10, 20], [0, 0.2, 1])
     assert near != 20, (
         "20 is the first point above one half; the line reaches it earlier, between 10 and 20"
@@ -678,8 +677,12 @@ with sdlab.exercise("The step of the decision", hints=hints):
         f"from 0.2 at 10 to 1 at 20 the line reaches 0.5 at 13.75, not at {near:g}: which part of "
         "the way from 0.2 to 1 is done at 0.5?"
     )
-    assert abs(decided([0, 10, 20, 25], [0, 0.6, 0.4, 1]) - 25 / 3) < 0.01, (
+    shaky = [0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.4, 0.45, 0.48, 1]
+    assert abs(decided(list(range(10)), shaky) - 4.5) < 0.01, (
         "where a curve reaches one half more than once, the first time counts"
+    )
+    assert decided([0, 10], [0.6, 1]) == 0, (
+        "where the first point is above one half already, the answer is its step"
     )
 
 # %%

@@ -345,7 +345,9 @@ with sdlab.exercise("The formula", hints=hints):
     assert torch.allclose(combine(one, one, 7.5), one, atol=1e-5), (
         "equal ones should cancel"
     )
-    assert torch.allclose(combine(one, two, 3) - one, 3 * (two - one), atol=1e-4)
+    assert torch.allclose(combine(one, two, 3) - one, 3 * (two - one), atol=1e-4), (
+        "at guidance 3 it should be three times as far from the negative one as the prompt's is"
+    )
 
 # %% [markdown]
 # ### Exercise: an unfair comparison (15 minutes)
@@ -392,7 +394,11 @@ with sdlab.exercise("An unfair comparison", hints=hints):
     assert nothing.low == nothing.high == 0, (
         f"without any negative prompt it should find no difference, and finds {nothing}"
     )
-    print("with 'blurry':", sharper("blurry"))
+    found = sharper("blurry")
+    assert found.low != found.high, (
+        "now it never finds a difference: only one of the two groups may have the negative prompt"
+    )
+    print("with 'blurry':", found)
 
 # %% [markdown]
 # ## What you learned

@@ -219,6 +219,7 @@ hints = [
 with sdlab.exercise("A recipe from another tool", hints=hints):
     web_ui, comfy, invoke = read = [to_recipe(info) for info in infos]
     assert all(read), "the function should return a Recipe for every file"
+    assert comfy.prompt == infos[1].full_prompt, "the prompt should be info.full_prompt"
     assert comfy.negative_prompt == "watermark, text", (
         "the negative prompt is missing: it is in info.full_negative_prompt"
     )
@@ -606,14 +607,16 @@ hints = [
 
 # %%
 with sdlab.exercise("The script that forgets", hints=hints):
-    halve(files[1], folder / "half.png")
-    half = Image.open(folder / "half.png")
+    to = Path(tempfile.mkdtemp()) / "half.png"
+    halve(files[1], to)
+    assert to.exists(), "halve should write its picture to the place `to`"
+    half = Image.open(to)
     wanted = [side // 2 for side in originals[1].size]
     assert list(half.size) == wanted, "the picture should still be halved"
     assert levels(half, originals[1].resize(wanted, Image.LANCZOS)) == 0, (
         "the size is right, but these are not the pixels of the halved picture"
     )
-    recipe, parameters, iptc = carried(folder / "half.png")
+    recipe, parameters, iptc = carried(to)
     assert recipe or parameters or iptc, (
         "the small file carries no text. save takes pnginfo=…, as in one of the nine ways"
     )

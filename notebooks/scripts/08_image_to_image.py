@@ -886,6 +886,9 @@ hints = [
 
 # %%
 with sdlab.exercise("Enough steps", hints=hints):
+    assert isinstance(ask_for(10, 0.3), int), (
+        f"10 at strength 0.3 gives {ask_for(10, 0.3)}: steps are a whole number, an int"
+    )
     assert ask_for(20, 1.0) == 20, "at strength 1 all steps are taken: 20 for 20"
     assert ask_for(20, 0.5) == 40, "at strength 0.5 every second step is taken: 40 for 20"
     assert int(ask_for(10, 0.3) * 0.3) >= 10, (
@@ -973,7 +976,11 @@ with sdlab.exercise("The surroundings", hints=hints):
     assert torch.allclose(mixed[~hole], outside, atol=1e-3), (
         "there is noise outside, but not as much as at t: scheduler.add_noise(clean, noise, t)"
     )
-    assert torch.equal(blend(x, clean, noise, small, None)[~hole], clean[~hole]), (
+    try:
+        last = blend(x, clean, noise, small, None)
+    except (AttributeError, TypeError):  # add_noise knows no level None
+        last = x
+    assert torch.equal(last[~hole], clean[~hole]), (
         "after the last step, when t is None, the source should be there without noise"
     )
     print(f"seam {seam(inpaint(rocket)):.1f}, in the source {seam(tent):.1f}")

@@ -773,13 +773,17 @@ hints = [
 
 # %%
 with sdlab.exercise("Whose step?", hints=hints):
-    assert split_steps([900, 700, 500, 300, 100], 0.8) == (4, 1), "even steps are wrong"
-    assert split_steps([900, 150, 100, 50], 0.8) == (1, 3), (
-        "of the timesteps 900, 150, 100, 50 only one is the base's: compare each with the border"
+    even = split_steps([900, 700, 500, 300, 100], 0.8)
+    assert even == (4, 1), f"900, 700, 500, 300, 100 should give (4, 1), and give {even}"
+    assert split_steps([900, 190, 100, 50], 0.8) == (1, 3), (
+        "of the timesteps 900, 190, 100, 50 only one is the base's: compare each with the border"
     )
     assert split_steps([800, 600, 200], 0.8) == (3, 0), "200 itself belongs to the base"
     assert split_steps([800, 600, 200], 0.5) == (2, 1), (
         "the border depends on the hand-over"
+    )
+    assert split_steps([80, 50, 20], 0.5, every=100) == (2, 1), (
+        "of 100 timesteps the border of 0.5 is 50, and 50 itself belongs to the base"
     )
     for name in ("DDIM", "DPM++ 2M Karras"):
         sampler = samplers.make(name, base.scheduler.config)
@@ -823,7 +827,9 @@ hints = [
 # %%
 with sdlab.exercise("The grainy lion", hints=hints):
     expected = sdlab.generate(base, lion.but(steps=10, seed=5), progress=False).image
-    far = levels_apart(draw_together(itself, lion.prompt, 5), expected)
+    drawn = draw_together(itself, lion.prompt, 5)
+    assert isinstance(drawn, Image.Image), f"it should return a picture, not {drawn}"
+    far = levels_apart(drawn, expected)
     assert far <= 2, (
         f"with the base as both experts it should be the base's picture, and is {far} grey levels "
         "away: is noise added to latents that are noisy already?"

@@ -199,13 +199,13 @@ hints = [
 with sdlab.exercise("Merge it", hints=hints):
     W, A, B = torch.randn(6, 5), torch.randn(2, 5), torch.randn(6, 2)
     x = torch.randn(5)
-    merged = merge(W, A, B, alpha=2)
+    merged = merge(W.clone(), A, B, alpha=2)
     assert not torch.equal(merged, W), "W comes back as it was: add the LoRA to it"
     assert merged.shape == W.shape, f"W' should have the shape of W, {tuple(W.shape)}"
     assert torch.allclose(merged @ x, W @ x + B @ (A @ x), atol=1e-4), (
-        "with alpha = rank the factor is 1, so W' should be W + B A; in which order?"
+        "here the rank is 2 and alpha too, so the factor is 1 and W' should be W + B A"
     )
-    assert torch.allclose(merge(W, A, B, alpha=6), W + 3 * B @ A, atol=1e-4), (
+    assert torch.allclose(merge(W.clone(), A, B, alpha=6), W + 3 * B @ A, atol=1e-4), (
         "right where alpha is the rank, and wrong elsewhere: the factor is alpha / rank"
     )
 
@@ -451,13 +451,15 @@ hints = [
 
 # %%
 with sdlab.exercise("The lost alpha", hints=hints):
+    assert isinstance(scale_for_friend, (int, float)) and scale_for_friend > 0, (
+        "the scale should be a number above 0"
+    )
     layers = [m for m in pipe.unet.modules() if hasattr(m, "get_delta_weight")]
     pipe.set_adapters("shoes", 1.0)
     wanted = torch.cat([layer.get_delta_weight("shoes").flatten() for layer in layers])
     pipe.set_adapters("friend", scale_for_friend)
     found = torch.cat([layer.get_delta_weight("friend").flatten() for layer in layers])
     share = (found.norm() / wanted.norm()).item()
-    assert scale_for_friend > 0, "the scale should be a number above 0"
     assert share > 0.99, f"the change has {share:.0%} of its size: the scale is too small"
     assert share < 1.01, (
         f"the change has {share:.0%} of its size: which factor had the training, and which one "

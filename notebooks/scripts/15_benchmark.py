@@ -281,7 +281,7 @@ hints = [
 
 # %%
 with sdlab.exercise("What the source did", hints=hints):
-    made_up = [10, 20, 40], [1.5, 2.0, 3.0]  # one second per picture, 0.05 per step
+    made_up = np.array([[10, 20, 40], [1.5, 2.0, 3.0]])  # 1 s per picture, 0.05 s per step
     one = project(*made_up, pictures=1, each=30)
     assert one is not None, "the function should return seconds"
     assert not np.isclose(one, np.mean([1.5, 2, 3])), (
@@ -298,7 +298,10 @@ with sdlab.exercise("What the source did", hints=hints):
         "picture"
     )
     ours, theirs = project(n, seconds, 3000, 25), fitted.project(3000, 25).seconds
-    assert np.isclose(ours, theirs), "the made-up example is right, the measured one is not"
+    assert np.isclose(ours, theirs), (
+        "the made-up example is right, the measured one is not: its calls lie on no line "
+        "exactly, so fit the line to all of them"
+    )
 
 # %% [markdown]
 # ## What pays?

@@ -141,11 +141,17 @@ hints = [
 
 # %%
 with sdlab.exercise("Find the leak", hints=hints):
-    line = report(request, 503)
-    assert "hf_NotARealToken123" not in line, (
-        "the token is in the line: name the parts of the request that may be seen, not all of it"
+    headers = {"authorization": "Bearer hf_AnotherOne456", "user-agent": "python"}
+    another = request | {"headers": headers.copy()}
+    line = report(another, 503)
+    assert isinstance(line, str), f"report should return one line of text, not {line}"
+    assert "hf_" not in line, (
+        "a token is in the line: name the parts of the request that may be seen, not all of it"
     )
     assert "503" in line and "service.example" in line, "keep the status and the address"
+    assert another.get("headers") == headers, (
+        "the request has lost its token, and nobody can ask again with it: leave it as it is"
+    )
 
 # %% [markdown]
 # ## What goes wrong
@@ -261,14 +267,15 @@ hints = [
 # %%
 with sdlab.exercise("When does a card pay?", hints=hints):
     free_power = break_even(500, 0.01, 300, 5, 0.0)
-    assert np.isclose(free_power, 50_000), (
+    assert free_power is not None and np.isclose(free_power, 50_000), (
         "without costs of electricity it should be 50,000"
     )
-    assert break_even(500, 0.01, 300, 5, 0.30) > free_power, (
-        "electricity makes the own card dearer, so it should take more pictures"
+    dearer = break_even(500, 0.01, 300, 5, 0.30)
+    assert dearer > free_power, (
+        f"electricity makes the own card dearer, so it takes more pictures, and not {dearer:,.0f}"
     )
     expected = 500 / (0.01 - 300 * 5 / 3_600_000 * 0.30)
-    assert np.isclose(break_even(500, 0.01, 300, 5, 0.30), expected), (
+    assert np.isclose(dearer, expected), (
         "the electricity of one picture is watts × seconds / 3,600,000 × price per kWh"
     )
     assert break_even(500, 0.0001, 300, 5, 0.30) == float("inf"), (

@@ -448,8 +448,10 @@ with sdlab.exercise("Total variation", hints=hints):
     assert total_variation([1, 0], [0, 1]) == 1, (
         "for [1, 0] and [0, 1] it should be 1: is the half missing, or the absolute value?"
     )
-    assert np.isclose(total_variation([0.7, 0.3], [0.2, 0.8]), 0.5), (
-        "[0.7, 0.3], [0.2, 0.8]: 0.5"
+    mine = total_variation([0.4, 0.4, 0.1, 0.1], [0.1, 0.2, 0.3, 0.4])
+    assert np.isclose(mine, 0.5), (
+        "from [0.4, 0.4, 0.1, 0.1] to [0.1, 0.2, 0.3, 0.4] it is half of 0.3 + 0.2 + 0.2 + 0.3, "
+        f"so 0.5, and yours is {mine:.2f}"
     )
     for name in bars:
         print(f"{name:12s}{total_variation(bars[name], bars['world']):.2f} from the world")
@@ -489,6 +491,11 @@ with sdlab.exercise("A test that always passes", hints=hints):
         "nothing is written on the apple, and the test says yes"
     )
     assert not legible(images[0]), "nothing is written on the cube: compare with max(plain)"
+    plain.append(2)  # as if a picture that was not asked for the word fitted better still
+    says, _ = legible(written), plain.pop()
+    assert not says, (
+        "where one picture in plain fits better it should say no: compare with max(plain)"
+    )
 
 # %% [markdown]
 # ## The table
