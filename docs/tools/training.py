@@ -2,7 +2,8 @@
 
 `docs/training/` holds the log of every run that the shipped model went through, and the sheets of the first 48 fixed prompts that were
 drawn on the way (15 steps, guidance 4), as WebP; from the third run on also of 24 scenes of two things, and of 24 prompts in Portuguese.
-The strict judge looked at the fourth run, and the first judge at the others, so it has a table of its own. Of the XL, the log of its base's one run, and sheets of 24 prompts and 24 scenes of two things.
+The strict judge looked at the fourth run, and the first judge at the others, so it has a table of its own. Of the XL, the log of its
+base's first run, and sheets of 24 prompts and 24 scenes of two things.
 """
 
 import json

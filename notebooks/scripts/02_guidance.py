@@ -684,7 +684,7 @@ sdlab.grid(burnt[:6] + mine[:6], columns=6, cell=1.4, rows=["the whole way", "mi
 
 # %% tags=["hints"]
 hints = [
-    "Look at the curves of the interval above: the excess of colour begins in the first, "
+    "Remember what the section on the interval says: the excess of colour begins in the first, "
     "noisiest steps.",
     "Leave the first steps out and see whether the things stay. Then try how much of the end "
     "you can leave out too.",

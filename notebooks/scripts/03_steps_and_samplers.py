@@ -682,7 +682,7 @@ for row in record["distances"]:
 before, after = judged["DDIM", 20], judged["DDIM", 50]
 gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
 sdlab.claim(
-    "More steps pay until 40 or 50",
+    "More steps pay up to 40 or 50",
     held=gained > lost
     and binomtest(gained, gained + lost, alternative="greater").pvalue < 0.05,
     measured=f"with 50 steps instead of 20, {gained} of {len(after)} pictures become right and "

@@ -312,7 +312,7 @@ print(f"straight less arc: sharpness {lost}, {'clear' if lost.is_clear else 'not
 
 # %%
 sdlab.claim(
-    "Halfway between two noises on a straight line pictures lose detail",
+    "Halfway between two noises, on a straight line, pictures lose detail",
     held=lost.is_clear and lost.value < 0,
     measured=f"sharpness {lost} against the middle of the arc, over {len(ends)} pairs",
 )
@@ -427,9 +427,13 @@ for name, values in what.items():
 # %%
 parts = split(pixels)
 meaning = split(seen)
+each = (
+    parts[1] > parts[0],
+    meaning[0] > meaning[1],
+)  # the seed in pixels, the prompt in meaning
 sdlab.claim(
     "The seed decides the composition, the prompt the content",
-    held=None if parts[1] < parts[0] else True,
+    held=True if all(each) else None if any(each) else False,
     measured=f"of the variance of pixels the prompt has {parts[0]:.0%}, the seed {parts[1]:.0%}; "
     f"of what the judge sees, {meaning[0]:.0%} and {meaning[1]:.0%}",
 )
@@ -471,7 +475,9 @@ hints = [
 # %%
 with sdlab.exercise("The second picture", hints=hints):
     among, by_itself = list(draw_all([7, 8])), list(draw_all([8]))
-    assert (len(among), len(by_itself)) == (2, 1), "there should be one picture for each seed"
+    assert (len(among), len(by_itself)) == (2, 1), (
+        "there should be one picture for each seed"
+    )
     assert not isinstance(among[0], list), (
         "draw gives a list, also of one picture: take [0] of it"
     )

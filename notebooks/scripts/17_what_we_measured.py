@@ -66,7 +66,7 @@ print(f"a step takes {1000 * per_step:.0f} ms, everything else {1000 * rest:.0f}
 for steps, seconds in zip(counts, fastest):
     print(f"{steps} steps: {seconds:.2f} s, {1000 * seconds / steps:.0f} ms per step")
 sdlab.claim(
-    "Steps are linear in time",
+    "Time is linear in the number of steps",
     held=off < 0.1,
     measured=f"the line misses no time by more than {off:.0%}; 50 steps took {ratio:.2f} "
     "times as long as 20",

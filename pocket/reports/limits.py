@@ -27,7 +27,11 @@ FILE = RESULTS / "17.json"
 PLAIN = "on a white background, flat design"
 ORDERED = ("a red cube on top of a blue sphere", "a blue sphere on top of a red cube")
 SIDES = tuple(f"{thing} on the {side}, {PLAIN}" for thing in ("a fox", "a car", "a house", "a guitar") for side in ("left", "right"))
-COUNTED = tuple(f"{number} {things}, {PLAIN}" for things in ("apples", "balloons", "stars") for number in ("one", "two", "three", "four"))
+COUNTED = tuple(
+    f"{number} {thing}{'' if number == 'one' else 's'}, {PLAIN}"
+    for thing in ("apple", "balloon", "star")
+    for number in ("one", "two", "three", "four")
+)
 WORDS = ("LOVE", "SALE")
 LETTERS = tuple(f"{thing}{what}, {PLAIN}" for thing in ("a gift", "books") for what in ("", *(f' with the word "{w}"' for w in WORDS)))
 COLOURFUL = ("octopus", "motorcycle", "dolphin", "cat", "guitar", "horse", "house", "sailboat")  # of several colours in the world

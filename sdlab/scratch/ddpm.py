@@ -129,7 +129,7 @@ def losses(model, schedule, x0, kind="eps", condition=None, generator=None):
 
 
 class Average:
-    """An exponential moving average of a model's weights, which samples better than the weights themselves (section 4).
+    """An exponential moving average of a model's weights, which samples better than the weights themselves (appendix B).
 
     The decay warms up as min(decay, (1 + step) / (10 + step)), so that a short run is not an average of its own start.
     """
