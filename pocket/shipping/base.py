@@ -14,37 +14,17 @@ from diffusers import StableDiffusionPipeline
 
 from pocket.shipping.card import card
 from pocket.shipping.ship import SHARD, SHIPPED_NUMBERS, Shipment, average_accuracy, describe, refuse_worse, ship
+from pocket.stages import story as telling
 from pocket.stages.config import CONFIGS
-from pocket.stages.diffusion import BEFORE
-from pocket.stages.settings import last_run
 from sdlab.assets import ASSETS
 
 STAGES = ("autoencoder", "enlarge", "sharpen", "diffusion")
-TRAINING = "training.json"  # the story of a shipped model, beside its weights
 
 
 BASE = Shipment(
     "pocket model", "base", ASSETS / "pocket", 60e6,
     lambda results: average_accuracy(measured["accuracy"] for measured in results["sets"].values()),
 )  # fmt: skip
-
-
-def training(folder, config):
-    """What went into the model in `folder`: `{stage: [runs], …, "notes": [sentences]}` for each of `STAGES`.
-
-    A run is its minutes and samples, and for diffusion the share of captions in Portuguese. A model that began with a shipped one takes
-    over that one's story.
-    """
-    before = folder / "diffusion" / BEFORE
-    story = json.loads(before.read_text(encoding="utf-8")) if before.exists() else {"notes": []}
-    for stage in STAGES:
-        runs = story.setdefault(stage, [])
-        run = last_run(folder / stage) if (folder / stage / "log.jsonl").exists() else None
-        if run and stage == "diffusion":
-            run["portuguese"] = config.portuguese
-        if run and run not in runs:
-            runs.append(run)
-    return story
 
 
 def main(
@@ -59,17 +39,17 @@ def main(
     config, folder, shipment = CONFIGS[config], folder / config, replace(BASE, assets=assets)
     results = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     if numbers_only:
-        story = json.loads((assets / TRAINING).read_text(encoding="utf-8"))
+        story = telling.read(assets)
         describe(assets, results, card(config, story, results, hardware))
         return
     refuse_worse(shipment, results, shipped_numbers)
-    story = training(folder, config)
+    story = telling.tell(folder, STAGES, diffusion={"portuguese": config.portuguese})
 
     def fill(partial):
         StableDiffusionPipeline.from_pretrained(folder / "diffusion" / "model", dtype=torch.float16).save_pretrained(
             partial, max_shard_size=SHARD
         )
-        (partial / TRAINING).write_text(json.dumps(story, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        telling.write(story, partial)
 
     ship(shipment, fill, results, card(config, story, results, hardware))
 

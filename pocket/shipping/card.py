@@ -3,7 +3,7 @@
 import json
 
 from pocket.reports.agreement_with_eye import FILE
-from pocket.shipping.tables import HEAD, RUN, fill_table, write_share
+from pocket.shipping.tables import HEAD, fill_table, write_runs, write_share
 from pocket.world.scene import Inventor
 from pocket.world.words import BACKGROUNDS, STYLES
 from sdlab.study.judge import FOLDER, HEADS
@@ -95,16 +95,11 @@ the sprite is one of the thing asked for; for fresh true pictures of the same pr
 """
 
 
-def _in_words(runs):
-    parts = [RUN.format(**run) for run in runs]
-    return ", then ".join(parts) + (f", {sum(r['samples'] for r in runs):,} in all" if len(runs) > 1 else "")
-
-
 def _enlarged(story):
     """How an autoencoder that shrinks four times was grown to one that shrinks eight times."""
     if not story.get("enlarge"):
         return ""
-    grown, sharpened = _in_words(story["enlarge"]), _in_words(story["sharpen"])
+    grown, sharpened = write_runs(story["enlarge"]), write_runs(story["sharpen"])
     return f"; then grown, to shrink eight times over the same latents: {grown}; then sharpened: {sharpened}"
 
 
@@ -177,7 +172,7 @@ def card(config, story, results, hardware):
         total=sum(results["parameters"].values()) / 1e6, side=results["side"], config=config.name, hardware=hardware,
         rows=_table(results, _share), ceilings=_table(results, _ceilings),
         concepts=(concepts := len(Inventor(config.mix).names)), styles=len(STYLES), backgrounds=len(BACKGROUNDS), agreement=_agreement(),
-        **{stage: _in_words(story[stage]) for stage in ("autoencoder", "diffusion")}, enlarged=_enlarged(story),
+        **{stage: write_runs(story[stage]) for stage in ("autoencoder", "diffusion")}, enlarged=_enlarged(story),
         languages=_languages([run.get("portuguese", 0) for run in story["diffusion"]]),
         behaviour=_behaviour(config, results) if {"behaviour", "nearest"} <= set(results) else "",
         notes="".join(f"\n{note}\n" for note in story["notes"]), chance5=5 / concepts, psnr=results["autoencoder_psnr_db"],

@@ -13,9 +13,9 @@ import typer
 from diffusers import ControlNetModel
 
 from pocket.shipping.ship import SHARD, SHIPPED_NUMBERS, Shipment, refuse_worse, ship
-from pocket.shipping.tables import HEAD, RUN, fill_table
+from pocket.shipping.tables import HEAD, fill_table, write_runs
 from pocket.stages.config import CONFIGS
-from pocket.stages.settings import last_run
+from pocket.stages.story import tell, write
 from sdlab.assets import ASSETS
 from sdlab.study.judge import HEADS
 
@@ -55,7 +55,7 @@ What the pocket model cannot do. Lines that no thing of its world has are follow
 )
 
 
-def card(config, run, results, hardware):
+def card(config, runs, results, hardware):
     """The card's text, every number taken from the results and the log."""
     rows = (
         [
@@ -69,7 +69,7 @@ def card(config, run, results, hardware):
     )
     return CARD.format(
         task="image-to-image", title="Pocket scribble", parameters=results["parameters"] / 1e6, side=config.shown, config=config.name,
-        hardware=hardware, run=RUN.format(**run), rows=fill_table(rows), **{key: results[key] for key in ("prompts", "steps", "guidance")},
+        hardware=hardware, run=write_runs(runs), rows=fill_table(rows), **{key: results[key] for key in ("prompts", "steps", "guidance")},
     )  # fmt: skip
 
 
@@ -94,10 +94,13 @@ def main(
     results = json.loads((folder / "scribble.json").read_text(encoding="utf-8"))
     refuse_worse(shipment, results, shipped_numbers)
 
+    story = tell(folder, ["controlnet"])
+
     def fill(partial):
         ControlNetModel.from_pretrained(folder / "controlnet" / "model", dtype=torch.float16).save_pretrained(partial, max_shard_size=SHARD)
+        write(story, partial)
 
-    ship(shipment, fill, results, card(config, last_run(folder / "controlnet"), results, hardware))
+    ship(shipment, fill, results, card(config, story["controlnet"], results, hardware))
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ import typer
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 
 from pocket.shipping.ship import SHARD, SHIPPED_NUMBERS, Shipment, average_accuracy, refuse_worse, ship
-from pocket.shipping.tables import HEAD, RUN, fill_table, write_share
+from pocket.shipping.tables import HEAD, fill_table, write_runs, write_share
 from pocket.stages.config import CONFIGS
 from pocket.stages.refiner import assemble
-from pocket.stages.settings import last_run
+from pocket.stages.story import tell, write
 from sdlab.assets import ASSETS
 
 WAYS = ("base", "base and refiner", "true pictures")
@@ -92,7 +92,7 @@ def _rows(results):
             yield kind, way, *shares, f"{found['frechet of quarters']:.1f}", f"{found['fine error']:.3f}"
 
 
-def card(opening, how, task, title, config, run, results, hardware):
+def card(opening, how, task, title, config, runs, results, hardware):
     """A card's text, every number taken from the results and the log."""
 
     def cell(row, way):
@@ -102,7 +102,7 @@ def card(opening, how, task, title, config, run, results, hardware):
     facts = {key: results[key] for key in ("prompts", "steps", "guidance", "side")}
     sizes = {part: count / 1e6 for part, count in results["parameters"].items()}
     return (HEAD + opening + USE + how + NUMBERS).format(
-        task=task, title=title, config=config.name, hardware=hardware, run=RUN.format(**run), rows=fill_table(_rows(results)),
+        task=task, title=title, config=config.name, hardware=hardware, run=write_runs(runs), rows=fill_table(_rows(results)),
         told=fill_table(told), limits=LIMITS[task].get(config.name, ""), **facts, **sizes,
     )  # fmt: skip
 
@@ -148,7 +148,13 @@ def main(
         (XL, base, "xl", (BASE, BASE_HOW, "text-to-image", "Pocket XL")),
         (REFINER, refiner, "refiner", (EXPERT, EXPERT_HOW, "image-to-image", "Pocket XL refiner")),
     ):
-        ship(shipment, fill, results, card(*texts, config, last_run(folder / stage), results, hardware))
+        story = tell(folder, [stage])
+
+        def fill_and_tell(partial, fill=fill, story=story):
+            fill(partial)
+            write(story, partial)
+
+        ship(shipment, fill_and_tell, results, card(*texts, config, story[stage], results, hardware))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from pocket.stages.command import stage
 from pocket.stages.denoising import KNOBS, caption, denoise, peak, timesteps, tokenize
 from pocket.stages.pool import Pool
 from pocket.stages.settings import list_settings
+from pocket.stages.story import hand_on
 from pocket.world.scene import Inventor, draw_apart
 from pocket.world.scribble import lines, scribble
 from pocket.world.stream import batches
@@ -127,6 +128,8 @@ def train(config, folder, minutes, seed=0, start=None):
     for part in (base.text_encoder, base.unet, base.vae):
         part.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     controlnet = begin(base, start)
+    if start:
+        hand_on(start, run.folder)
     control = Control(controlnet, base).to(run.device, memory_format=torch.channels_last)
     settings = list_settings(config, *KNOBS, start=start, base=ASSETS / "pocket")
     begun = run.begin(control, Muon(groups(control), lr=peak(config, start)), settings)

@@ -4,9 +4,6 @@ The autoencoder is frozen. Each picture is rendered, encoded, kept in a pool, an
 new wording; a tenth of the captions is replaced by the empty one, which is what guidance needs.
 """
 
-import shutil
-from pathlib import Path
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -21,6 +18,7 @@ from pocket.stages.denoising import KNOBS, caption, denoise, peak, tokenize
 from pocket.stages.pipeline import assemble, choose_autoencoder
 from pocket.stages.pool import Pool
 from pocket.stages.settings import list_settings
+from pocket.stages.story import hand_on
 from pocket.stages.tokenizer import corpus, end_tokens, learn, move_embeddings
 from pocket.world.stream import batches
 from sdlab.scratch.muon import Muon, groups
@@ -28,7 +26,6 @@ from sdlab.training.run import Run
 
 LOOK_PROMPTS = 48
 STREAM_SEED = 20  # added to the run's, so that the pictures have another one than the weights
-BEFORE = "before.json"  # how the model was trained that a run began with
 
 
 class Denoiser(torch.nn.Module):
@@ -90,8 +87,7 @@ def train(config, folder, minutes, seed=0, start=None):
         if len(tokenizer) != config.vocabulary:
             tokenizer = learn(corpus(config.portuguese), config.vocabulary)
             text = move_embeddings(text, old.tokenizer, tokenizer)
-        if (Path(start) / "training.json").exists():
-            shutil.copy(Path(start) / "training.json", run.folder / BEFORE)
+        hand_on(start, run.folder)
     else:
         tokenizer = learn(corpus(config.portuguese), config.vocabulary)
         vae = AutoencoderKL.from_pretrained(own)

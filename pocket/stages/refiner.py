@@ -16,6 +16,7 @@ from pocket.stages.grow import TIME_WIDTH
 from pocket.stages.pipeline import scheduler
 from pocket.stages.pool import Pool
 from pocket.stages.settings import list_settings
+from pocket.stages.story import hand_on
 from pocket.stages.xl import DenoiserXL, enlarge
 from pocket.world.framing import Framer, photograph, tell_refiner
 from pocket.world.stream import batches
@@ -71,11 +72,11 @@ def train(config, folder, minutes, seed=0, start=None):
     for part in (base.vae, base.text_encoder_2):
         part.eval().requires_grad_(False)
     settings = base.text_encoder_2.config
-    unet = (
-        UNet2DConditionModel.from_pretrained(start)
-        if start
-        else narrow(base.unet, settings.hidden_size, settings.projection_dim + TOLD * TIME_WIDTH)
-    )
+    if start:
+        unet = UNet2DConditionModel.from_pretrained(start)
+        hand_on(start, run.folder)
+    else:
+        unet = narrow(base.unet, settings.hidden_size, settings.projection_dim + TOLD * TIME_WIDTH)
     denoiser = DenoiserXL(unet, base.text_encoder_2).to(run.device, memory_format=torch.channels_last)
     begun = run.begin(denoiser, Muon(groups(unet), lr=peak(config, start)), list_settings(config, *KNOBS, start=start, base=own))
     framer = Framer(replace(config.mix, flaw=FLAWS), config.side)

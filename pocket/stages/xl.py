@@ -23,6 +23,7 @@ from pocket.stages.grow import TIME_WIDTH, grow_architecture, transplant
 from pocket.stages.pipeline import scheduler
 from pocket.stages.pool import Pool
 from pocket.stages.settings import list_settings
+from pocket.stages.story import hand_on
 from pocket.stages.tokenizer import end_tokens
 from pocket.world.framing import Framer, photograph, tell
 from pocket.world.stream import batches
@@ -114,6 +115,7 @@ def train(config, folder, minutes, seed=0, start=None):
             start, vae=AutoencoderKL.from_pretrained(ASSETS / "pocket" / "vae"), dtype=torch.float32
         )
         second, unet = old.text_encoder_2, old.unet
+        hand_on(start, run.folder)
     else:
         old = StableDiffusionPipeline.from_pretrained(ASSETS / "pocket", dtype=torch.float32)
         second, unet = grow(old, config)

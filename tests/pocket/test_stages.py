@@ -21,18 +21,18 @@ from pocket.reports.nearest import training_pictures
 from pocket.ruler import first_judge, prompts
 from pocket.ruler import judge as judging
 from pocket.ruler.pictures import draw_shown
-from pocket.shipping.base import BASE, training
+from pocket.shipping.base import BASE, STAGES
 from pocket.shipping.base import main as export
 from pocket.shipping.card import card
 from pocket.stages import autoencoder, diffusion
 from pocket.stages.autoencoder import fold_statistics
 from pocket.stages.config import CONFIGS, CPU
 from pocket.stages.denoising import caption, timesteps
-from pocket.stages.diffusion import BEFORE
 from pocket.stages.exam import Shown
 from pocket.stages.exam import labels as strict_labels
 from pocket.stages.pipeline import scheduler
 from pocket.stages.pool import Pool
+from pocket.stages.story import BEFORE, STORY, hand_on, tell
 from pocket.stages.tokenizer import corpus, end_tokens, learn, move_embeddings
 from pocket.world import catalog
 from pocket.world.captions import read, say_plainly
@@ -157,7 +157,6 @@ def test_the_pool_refreshes_at_the_asked_pace():
     assert len(pool.scenes) == 64
 
 
-@pytest.mark.waits_for("factor 8")
 def test_pictures_of_half_the_side_are_learned_with_the_latents_that_they_have():
     """The autoencoder of factor 8 was made so that a picture has the latents of its half: a small one is its own half, doubled."""
     vae = AutoencoderKL.from_pretrained(ASSETS / "pocket" / "vae", dtype=torch.float32)
@@ -292,7 +291,6 @@ def test_a_killed_training_resumes(tmp_path, start_processes):
     assert AutoencoderKL.from_pretrained(tmp_path / "autoencoder" / "model").config.scaling_factor == 1.0
 
 
-@pytest.mark.waits_for("factor 8")
 def test_the_shipped_numbers_are_those_of_the_card_and_of_the_shipped_judge():
     results = json.loads((ASSETS / "pocket" / "evaluation.json").read_text(encoding="utf-8"))
     rows = (ASSETS / "pocket" / "README.md").read_text(encoding="utf-8").splitlines()
@@ -336,13 +334,18 @@ def test_a_model_that_continues_another_tells_both_stories(tmp_path):
 
     for stage, minutes, samples in (("autoencoder", 22, 300), ("enlarge", 20, 200), ("sharpen", 70, 400), ("diffusion", 75, 1000)):
         log(stage, minutes, samples)
-    first = training(tmp_path, replace(CPU, portuguese=0))
+    first = tell(tmp_path, STAGES, diffusion={"portuguese": 0})
     assert first["diffusion"] == [{"minutes": 75, "samples": 1000, "portuguese": 0}]
     assert first["autoencoder"] == [{"minutes": 22, "samples": 300}]
-    (tmp_path / "diffusion" / BEFORE).write_text(json.dumps({**first, "notes": ["The world was plainer."]}), encoding="utf-8")
+    shipped = tmp_path / "shipped"
+    (shipped / "unet").mkdir(parents=True)
+    (shipped / STORY).write_text(json.dumps({**first, "notes": ["The world was plainer."]}), encoding="utf-8")
+    for start in (shipped, shipped / "unet"):
+        (tmp_path / "diffusion" / BEFORE).unlink(missing_ok=True)
+        hand_on(start, tmp_path / "diffusion")
     log("diffusion", 105, 3000)
     log("autoencoder", 40, 700)
-    second = training(tmp_path, CPU)
+    second = tell(tmp_path, STAGES, diffusion={"portuguese": CPU.portuguese})
     assert second["sharpen"] == first["sharpen"]
     assert [run["samples"] for run in second["autoencoder"]] == [300, 700]
     assert [run["samples"] for run in second["diffusion"]] == [1000, 3000]
