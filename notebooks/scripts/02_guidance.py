@@ -357,6 +357,10 @@ sdlab.claim(
 )
 
 # %% [markdown]
+# Both rules come from a teaching notebook about Stable Diffusion 1.5, which the verdicts name as
+# their source. This course grew out of that one and three others; notebook 17 lists what became of
+# their claims.
+#
 # - **Is 7.5 best?** Not for this model: most pictures are right at a smaller scale, and no question
 #   in the table has 7.5 as its answer. But the top is flat, and from 3 to 10 no scale is clearly
 #   better or worse than 7.5. (We chose the best of seven scales by the same pictures that we
