@@ -22,7 +22,9 @@ def cases(of):
 
 
 def test_every_exercise_of_the_course_is_tried():
-    asked = [re.findall(r'^with sdlab\.exercise\("(.*?)"', script.read_text(encoding="utf-8"), re.M) for script in sorted(SCRIPTS.glob("*.py"))]
+    asked = [
+        re.findall(r'^with sdlab\.exercise\("(.*?)"', script.read_text(encoding="utf-8"), re.M) for script in sorted(SCRIPTS.glob("*.py"))
+    ]
     assert [exercise.title for exercise in EXERCISES] == sum(asked, [])
     assert all(STUB in exercise.wrong and len(exercise.wrong) > 3 for exercise in EXERCISES)
 
