@@ -470,7 +470,9 @@ hints = [
 # %%
 with sdlab.exercise("The second picture", hints=hints):
     among, by_itself = list(draw_all([7, 8])), list(draw_all([8]))
-    assert (len(among), len(by_itself)) == (2, 1), "there should be one picture for each seed"
+    assert (len(among), len(by_itself)) == (2, 1), (
+        "there should be one picture for each seed"
+    )
     assert not isinstance(among[0], list), (
         "draw gives a list, also of one picture: take [0] of it"
     )
