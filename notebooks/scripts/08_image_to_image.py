@@ -974,7 +974,7 @@ with sdlab.exercise("The surroundings", hints=hints):
         last = blend(x, clean, noise, small, None)
     except (AttributeError, TypeError):  # add_noise knows no level None
         last = x
-    assert torch.equal(last[~hole], clean[~hole]), "where t is None, no noise belongs"
+    assert torch.equal(last[~hole], clean[~hole]), "if t is None, the source has no noise"
     print(f"seam {seam(inpaint(rocket)):.1f}, in the source {seam(tent):.1f}")
 
 # %% [markdown]

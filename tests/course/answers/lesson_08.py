@@ -57,7 +57,7 @@ EXERCISES = [
             AROUND.format("scheduler.add_noise(noise, clean, t)"): "not as much as at t",
             AROUND.format("scheduler.add_noise(clean, noise, t)").replace("mask * x + (1 - mask)", "(1 - mask) * x + mask"): "inside",
             "return scheduler.add_noise(mask * x + (1 - mask) * clean, noise, t)": "inside of the mask",
-            "return mask * x + (1 - mask) * scheduler.add_noise(clean, noise, t)": "where t is None",
+            "return mask * x + (1 - mask) * scheduler.add_noise(clean, noise, t)": "if t is None",
             "if t is not None:\n    return mask * x + (1 - mask) * scheduler.add_noise(clean, noise, t)": "something is None",
         },
     ),
