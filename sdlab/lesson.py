@@ -33,7 +33,7 @@ def _reason(error):
     if isinstance(error, AssertionError):
         return said[0] if said else name
     if said and "NoneType" in said[0]:
-        return "there is a None where a result is needed: does your answer return one in every case?"
+        return f"something is None that should not be: does your answer return its result in every case? ({name}: {said[0]})"
     return f"it stopped with {': '.join([name, *said])}"
 
 

@@ -24,7 +24,11 @@ def test_a_wrong_answer_gets_the_hint_and_the_notebook_goes_on(capsys, monkeypat
     [
         (lambda: {}["sum"], "It stopped with KeyError: 'sum'"),
         (lambda: next(iter([])), "It stopped with StopIteration"),
-        (lambda: None + 1, "There is a None where a result is needed: does your answer return one in every case?"),
+        (
+            lambda: None.sum,
+            "Something is None that should not be: does your answer return its result in every case? (AttributeError: "
+            "'NoneType' object has no attribute 'sum')",
+        ),
     ],
 )
 def test_an_answer_that_runs_into_an_error_is_told_so(add, said, capsys, monkeypatch):

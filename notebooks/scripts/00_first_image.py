@@ -320,16 +320,11 @@ with sdlab.exercise("A recipe of your own", hints=hints):
     assert changed == {"prompt", "seed"}, (
         f"prompt and seed should differ, and nothing else; now it is {sorted(changed)}"
     )
-    assert my_run is not None, (
-        "the recipe is fine; now make its picture with sdlab.generate(pipe, mine)"
-    )
     assert hasattr(my_run, "recipe"), (
-        "my_run should be all that sdlab.generate(pipe, mine) gives, and not a part of it"
+        "the recipe is fine; now my_run should be what sdlab.generate(pipe, mine) gives"
     )
-    made = my_run.recipe
-    assert (made.prompt, made.seed) == (mine.prompt, mine.seed), (
-        "the picture was made from another recipe than mine"
-    )
+    made, wanted = ((one.prompt, one.seed) for one in (my_run.recipe, mine))
+    assert made == wanted, "the picture was made from another recipe than mine"
 sdlab.show(my_run) if hasattr(my_run, "recipe") else None
 
 # %% [markdown]

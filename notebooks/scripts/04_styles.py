@@ -668,7 +668,9 @@ hints = [
 # %%
 with sdlab.exercise("The step of the decision", hints=hints):
     exact = decided([0, 10, 20], [0, 0.5, 1])
-    assert exact == 10, f"a point on one half is the answer itself: 10 here, and not {exact}"
+    assert exact == 10, (
+        f"a point on one half is the answer itself: 10 here, and not {exact}"
+    )
     near = decided([0, 10, 20], [0, 0.2, 1])
     assert near != 20, (
         "20 is the first point above one half; the line reaches it earlier, between 10 and 20"

@@ -886,9 +886,8 @@ hints = [
 
 # %%
 with sdlab.exercise("Enough steps", hints=hints):
-    assert isinstance(ask_for(10, 0.3), int), (
-        f"10 at strength 0.3 gives {ask_for(10, 0.3)}: steps are a whole number, an int"
-    )
+    some = ask_for(10, 0.3)
+    assert isinstance(some, int), f"steps are a whole number, an int, and yours are {some}"
     assert ask_for(20, 1.0) == 20, "at strength 1 all steps are taken: 20 for 20"
     assert ask_for(20, 0.5) == 40, "at strength 0.5 every second step is taken: 40 for 20"
     assert int(ask_for(10, 0.3) * 0.3) >= 10, (
@@ -962,9 +961,8 @@ hints = [
 
 # %%
 with sdlab.exercise("The surroundings", hints=hints):
-    x, noise = torch.randn(2, *clean.shape, generator=torch.Generator().manual_seed(0)).to(
-        clean
-    )
+    both = torch.randn(2, *clean.shape, generator=torch.Generator().manual_seed(0))
+    x, noise = both.to(clean)
     t = scheduler.timesteps[3:4]
     mixed = blend(x, clean, noise, small, t)
     hole = small.bool().expand_as(x)
@@ -980,9 +978,7 @@ with sdlab.exercise("The surroundings", hints=hints):
         last = blend(x, clean, noise, small, None)
     except (AttributeError, TypeError):  # add_noise knows no level None
         last = x
-    assert torch.equal(last[~hole], clean[~hole]), (
-        "after the last step, when t is None, the source should be there without noise"
-    )
+    assert torch.equal(last[~hole], clean[~hole]), "if t is None, the source has no noise"
     print(f"seam {seam(inpaint(rocket)):.1f}, in the source {seam(tent):.1f}")
 
 # %% [markdown]

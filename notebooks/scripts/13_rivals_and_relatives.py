@@ -364,7 +364,11 @@ hints = [
 # %%
 with sdlab.exercise("The straight path", hints=hints):
     x0, eps = torch.tensor([2.0]), torch.tensor([-1.0])
-    point, velocity = straight(x0, eps, 0.3)
+    both = straight(x0, eps, 0.3)
+    assert len(both) == 2, (
+        "two things are asked for: the point on the path, and the velocity"
+    )
+    point, velocity = both
     assert torch.equal(straight(x0, eps, 0.0)[0], x0), "at t = 0 the path is at the picture"
     assert torch.equal(straight(x0, eps, 1.0)[0], eps), "at t = 1 the path is at the noise"
     assert torch.allclose(point, torch.tensor([1.1])), (

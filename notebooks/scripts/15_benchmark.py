@@ -285,8 +285,7 @@ with sdlab.exercise("What the source did", hints=hints):
     one = project(*made_up, pictures=1, each=30)
     assert one is not None, "the function should return seconds"
     assert not np.isclose(one, np.mean([1.5, 2, 3])), (
-        "this is the mean time, whatever `each` is: find the time of a step first, for "
-        "example with np.polyfit"
+        "this is the mean time, whatever `each` is: find a step's time first, by np.polyfit"
     )
     assert np.isclose(one, 2.5), (
         f"a picture of 30 steps should take 2.5 s in the made-up example, not {one:.3g}: it "
@@ -299,8 +298,7 @@ with sdlab.exercise("What the source did", hints=hints):
     )
     ours, theirs = project(n, seconds, 3000, 25), fitted.project(3000, 25).seconds
     assert np.isclose(ours, theirs), (
-        "the made-up example is right, the measured one is not: its calls lie on no line "
-        "exactly, so fit the line to all of them"
+        "the made-up example is right, the measured one is not: fit the line to all calls"
     )
 
 # %% [markdown]

@@ -441,7 +441,9 @@ hints = [
 
 # %%
 with sdlab.exercise("Total variation", hints=hints):
-    assert total_variation([0.5, 0.5], [0.5, 0.5]) == 0, "equal shares have the distance 0"
+    nothing = total_variation([0.5, 0.5], [0.5, 0.5])
+    assert np.ndim(nothing) == 0, f"the distance is one number, and yours is {nothing}"
+    assert nothing == 0, f"equal shares have the distance 0, and yours is {nothing}"
     assert total_variation([1, 0], [0, 1]) > 0, (
         "it should be more than 0 for [1, 0] and [0, 1]"
     )

@@ -65,9 +65,10 @@ def refuse_worse(shipment, results, shipped_numbers=None):
         shipped_numbers: a file with the shipped one's numbers; default: those that ship with it.
     """
     shipped = json.loads(shipped_numbers.read_text(encoding="utf-8")) if shipped_numbers else load_shipped(shipment.assets)
-    if shipped and shipped.get("judge") != results["judge"]:
+    was, now = (numbers.get("judge", "unknown") for numbers in (shipped or results, results))
+    if was != now:
         raise SystemExit(
-            f"the shipped {shipment.name} was measured by judge {shipped.get('judge', 'unknown')}, the new one by {results['judge']}, so "
+            f"the shipped {shipment.name} was measured by judge {was}, the new one by {now}, so "
             f"they cannot be compared: measure the shipped one with python -m pocket.reports.{shipment.room} --folder build/shipped, and "
             "give the file that it writes as --shipped-numbers"
         )

@@ -1,4 +1,4 @@
-"""Exercises of the lessons, answered as a student would, and checked by the lesson's own cell."""
+"""Exercises of the lessons, answered as students would, and checked by the lesson's own cell."""
 
 import ast
 import inspect
@@ -12,24 +12,24 @@ import torch
 from docs.tools.derive import SCRIPTS, derive
 
 STUB = "the stub as it is"
+SOLUTION = "the solution"
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise and what could be answered.
+    """An exercise, and what could be answered.
 
-    An answer is Python: the body of the function, where the exercise asks for one function, and otherwise statements that follow the
-    solution.
+    An answer is Python: the body of the function where one function is asked for, and otherwise statements that follow the solution.
 
     Args:
         lesson: its number, such as "02".
         title: what the check calls it.
-        wrong: from each plausible wrong answer, among them `STUB`, to words of what the check says of it.
-        given: makes a dict of what the lesson has at hand by then; its parameters are fixtures.
+        wrong: plausible wrong answers, `STUB` among them, each with words of what the check says of it.
+        given: makes what the lesson has at hand by then, a dict; its parameters are fixtures.
         uses: the functions of the lesson that are needed.
-        right: further right answers, besides the solution.
-        between: whether the cells between answer and check are run.
-        solution: instead of the notebook's.
+        right: right answers besides the solution.
+        between: whether the cells between the answer and its check are run.
+        solution: statements instead of the lesson's, which take too long.
         slow: takes seconds.
     """
 
@@ -44,35 +44,39 @@ class Exercise:
     slow: bool = False
 
     def check(self, answer, request):
-        """Run the check on an answer; empty is the solution."""
+        """Run the check on an answer; what it says is printed, or raised with SDLAB_STRICT=1."""
+        first, last = self._place()
         known = self._known(request)
-        cells = _code(self.lesson, solved=True)
-        last = next(number for number, cell in enumerate(cells) if f'exercise("{self.title}"' in cell.source)
-        first = max(number for number, cell in enumerate(cells[:last]) if "solution" in cell.metadata.get("tags", ()))
-        solution = self.solution or cells[first].source
-        exec(self._written(answer, solution, _code(self.lesson, solved=False)[first].source), known)
+        exec(self._written(answer), known)
         torch.manual_seed(0)
-        for cell in cells[first + 1 if self.between else last : last + 1]:
+        for cell in _cells(self.lesson)[first + 1 if self.between else last : last + 1]:
             exec(cell.source, known)
 
+    @property
     def asks_for_a_function(self):
-        """Whether the answer is one function."""
-        cells = _code(self.lesson, solved=False)
-        last = next(number for number, cell in enumerate(cells) if f'exercise("{self.title}"' in cell.source)
-        first = max(number for number, cell in enumerate(cells[:last]) if "stub" in cell.metadata.get("tags", ()))
-        return _is_one_function(cells[first].source)
+        return [type(statement) for statement in ast.parse(self._stub()).body] == [ast.FunctionDef]
 
-    def _written(self, answer, solution, stub):
-        if answer == STUB:
-            return stub
-        if answer and _is_one_function(stub):
-            head = stub[: stub.index(":\n") + 2]
-            return head + indent(answer, "    ")
+    def _place(self):
+        """The numbers of the cells of the answer and of its check."""
+        cells = _cells(self.lesson)
+        last = next(number for number, cell in enumerate(cells) if f'exercise("{self.title}"' in cell.source)
+        return max(number for number, cell in enumerate(cells[:last]) if "solution" in _tags(cell)), last
+
+    def _stub(self):
+        return _cells(self.lesson, solved=False)[self._place()[0]].source
+
+    def _written(self, answer):
+        """The cell with an answer."""
+        stub, solution = self._stub(), self.solution or _cells(self.lesson)[self._place()[0]].source
+        if answer in (STUB, SOLUTION):
+            return stub if answer == STUB else solution
+        if self.asks_for_a_function:
+            return stub[: stub.index(":\n") + 2] + indent(answer, "    ")
         return f"{solution}\n{answer}"
 
     def _known(self, request):
-        """The lesson's imports, what is given, and the functions in use."""
-        statements = [s for cell in _code(self.lesson, solved=True) if not cell.metadata.get("tags") for s in ast.parse(cell.source).body]
+        """What the lesson has imported, what is given, and the functions in use."""
+        statements = [s for cell in _cells(self.lesson) if not _tags(cell) for s in ast.parse(cell.source).body]
         known = {"hints": []}
         _execute([s for s in statements if isinstance(s, ast.Import | ast.ImportFrom)], known)
         known |= self.given(**{name: request.getfixturevalue(name) for name in inspect.signature(self.given).parameters})
@@ -81,13 +85,13 @@ class Exercise:
 
 
 @cache
-def _code(lesson, solved):
+def _cells(lesson, solved=True):
     [script] = SCRIPTS.glob(f"{lesson}_*.py")
     return [cell for cell in derive(script, solved).cells if cell.cell_type == "code"]
 
 
-def _is_one_function(source):
-    return [type(statement) for statement in ast.parse(source).body] == [ast.FunctionDef]
+def _tags(cell):
+    return cell.metadata.get("tags", ())
 
 
 def _execute(statements, known):

@@ -5,7 +5,7 @@ from tests.course.exercises import STUB, Exercise
 
 
 def first_picture(pipe):
-    return {"pipe": pipe, "first": sdlab.Recipe("a lion on the beach, cartoon", seed=3, steps=2, guidance=4.0)}
+    return {"pipe": pipe, "first": sdlab.Recipe("a lion on the beach, cartoon", seed=3, steps=1, guidance=4.0)}
 
 
 MINE = 'mine = first.but(prompt="a penguin", seed=11)'
@@ -22,10 +22,10 @@ EXERCISES = [
             'mine = first.but(prompt="a penguin", seed=11, steps=3)': "now it is ['prompt', 'seed', 'steps']",
             'mine = first.but(prompt="A Lion in the snow", seed=11)': "still asks for a lion",
             'mine = "a penguin in the snow"': "mine should be a recipe",
-            f"{MINE}\nmy_run = None": "now make its picture",
+            f"{MINE}\nmy_run = None": "now my_run should be what",
             f"{MINE}\nmy_run = sdlab.generate(pipe, first, progress=False)": "from another recipe",
             f"{MINE}\nmy_run = sdlab.generate(pipe, mine.but(seed=12), progress=False)": "from another recipe",
-            f"{MINE}\nmy_run = sdlab.generate(pipe, mine, progress=False).image": "all that sdlab.generate(pipe, mine) gives",
+            f"{MINE}\nmy_run = sdlab.generate(pipe, mine, progress=False).image": "now my_run should be what",
         },
     )
 ]

@@ -28,7 +28,7 @@ EXERCISES = [
             "return guidance * (prompt - negative)": "at guidance 1",
             "return prompt + (guidance - 1) * prompt": "at guidance 0",
             "return negative + guidance**2 * (prompt - negative)": "three times as far",
-            "negative + guidance * (prompt - negative)": "there is a None",
+            "negative + guidance * (prompt - negative)": "something is None",
         },
     ),
     Exercise(
@@ -40,7 +40,7 @@ EXERCISES = [
             STUB: "without any negative prompt it should find no difference",
             SHARPER.format([1, 2], "", [2, 1]): "without any negative prompt it should find no difference",
             SHARPER.format([1, 2], ".but(negative_prompt=negative)", [1, 2]): "only one of the two groups",
-            SHARPER.replace("return ", ""): "there is a None",
+            SHARPER.format([1, 2], "", [1, 2]).replace("return ", ""): "something is None",
         },
         slow=True,
     ),

@@ -1,6 +1,6 @@
 """Keeping what you made."""
 
-from pathlib import Path
+from functools import cache
 
 from PIL import Image
 from sd_parsers import ParserManager
@@ -20,9 +20,13 @@ def files_of_other_tools():
     return {"infos": [ParserManager().parse(file) for file in sorted((ASSETS / "other_tools").glob("*.png"))]}
 
 
+@cache
+def two_castles(pipe):
+    return sdlab.generate(pipe, sdlab.Recipe("a castle by a lake", steps=1, images=2), progress=False)
+
+
 def two_files(pipe, tmp_path):
-    run = sdlab.generate(pipe, sdlab.Recipe("a castle by a lake", steps=1, images=2), progress=False)
-    files = [Path(file) for file in sdlab.save(run, tmp_path)]
+    files = sdlab.save(two_castles(pipe), tmp_path)
     return {"files": files, "originals": [Image.open(file) for file in files]}
 
 
@@ -37,7 +41,7 @@ EXERCISES = [
             RECIPE.format(NUMBERS.replace('int(found["steps"])', "20")): "the steps of one tool are wrong",
             RECIPE.format('steps=int(found["steps"])'): "is called cfg_scale here",
             RECIPE.format('steps=int(found["steps"]), guidance=float(found["cfg_scale"])'): "the seed is not",
-            RECIPE.format('steps=found["steps"], guidance=found["cfg_scale"], seed=found["seed"]'): "seed is '235284042'",
+            RECIPE.format(NUMBERS.replace('int(found["steps"])', 'found["steps"]')): "stopped with TypeError: steps is '15'",
             RECIPE.format('steps=int(found["steps"]), guidance=float(found["guidance"])'): "stopped with KeyError: 'guidance'",
             RECIPE.format(NUMBERS).replace("full_negative_prompt", "full_prompt"): "the negative prompt is missing",
             RECIPE.format(NUMBERS).replace("Recipe(info.full_prompt", 'Recipe("a lion"'): "the prompt should be",

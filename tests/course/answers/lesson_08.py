@@ -32,10 +32,9 @@ EXERCISES = [
         "08",
         "Enough steps",
         given=a_house,
-        right=("steps = wanted\nwhile int(steps * strength) < wanted:\n    steps += 1\nreturn steps",),
         wrong={
             STUB: "40 for 20",
-            "return wanted / strength": "a whole number, an int",
+            "return wanted / strength": "yours are 33.3",
             "return int(wanted / strength)": "so round up",
             "return round(wanted / strength)": "so round up",
             "return int(wanted * strength)": "40 for 20",
@@ -58,8 +57,8 @@ EXERCISES = [
             AROUND.format("scheduler.add_noise(noise, clean, t)"): "not as much as at t",
             AROUND.format("scheduler.add_noise(clean, noise, t)").replace("mask * x + (1 - mask)", "(1 - mask) * x + mask"): "inside",
             "return scheduler.add_noise(mask * x + (1 - mask) * clean, noise, t)": "inside of the mask",
-            "return mask * x + (1 - mask) * scheduler.add_noise(clean, noise, t)": "when t is None",
-            "if t is not None:\n    return mask * x + (1 - mask) * scheduler.add_noise(clean, noise, t)": "a None where a result is needed",
+            "return mask * x + (1 - mask) * scheduler.add_noise(clean, noise, t)": "if t is None",
+            "if t is not None:\n    return mask * x + (1 - mask) * scheduler.add_noise(clean, noise, t)": "something is None",
         },
     ),
 ]

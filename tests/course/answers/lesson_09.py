@@ -1,7 +1,8 @@
 """SDXL."""
 
-import sdlab
 from diffusers import AutoPipelineForImage2Image
+
+import sdlab
 from sdlab.pipes import models
 from tests.course.exercises import STUB, Exercise
 

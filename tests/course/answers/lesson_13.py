@@ -15,7 +15,10 @@ return {end}
 NOISY = "ddpm.q_sample(schedule, x0, {}, torch.randn_like(x))"
 
 
-def jumps(again=NOISY.format("t"), end="x0"):
+RIGHT = NOISY.format("t")
+
+
+def jumps(again=RIGHT, end="x0"):
     return JUMPS.format(again=again, end=end)
 
 
@@ -34,7 +37,7 @@ EXERCISES = [
             "return (1 - t) * x0 + t * eps, x0 - eps": "the velocity is -3",
             "return (1 - t) * x0 + t * eps, t * (eps - x0)": "the velocity is -3",
             "return (1 - t**2) * x0 + t**2 * eps, eps - x0": "at 1.1",
-            "return (1 - t) * x0 + t * eps": "",
+            "return (1 - t) * x0 + t * eps": "two things are asked for",
         },
     ),
     Exercise(
@@ -47,7 +50,7 @@ EXERCISES = [
             jumps(again="x0"): "variance",
             jumps(again=NOISY.format("torch.full_like(t, levels[number - 1])")): "variance",
             jumps(again="x0 + (1 - schedule.abar[level]).sqrt() * torch.randn_like(x)"): "should have shrunk",
-            jumps(end=NOISY.format("t")): "without noise",
+            jumps(end=RIGHT): "without noise",
             "levels = levels[:1]" + jumps(): "not [511]",
         },
     ),

@@ -1,6 +1,7 @@
 """LoRA."""
 
 from copy import deepcopy
+from functools import cache
 
 from diffusers import StableDiffusionPipeline
 from peft import LoraConfig
@@ -8,6 +9,7 @@ from peft import LoraConfig
 from tests.course.exercises import STUB, Exercise
 
 
+@cache
 def two_loras(pipe):
     """A pipeline with the matrices of one LoRA twice: with the alpha of its training, and with its rank in the place of that."""
     ours = StableDiffusionPipeline(**pipe.components | {"unet": deepcopy(pipe.unet)}, requires_safety_checker=False)

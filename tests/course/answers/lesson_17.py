@@ -1,22 +1,23 @@
 """What we measured."""
 
-from types import SimpleNamespace
+from functools import cache
 
 import sdlab
 from sdlab.study import layout
 from tests.course.exercises import STUB, Exercise
 
 DISTANCES = "d = np.abs(np.subtract(p, q))\nreturn {}"
-FIT = 'return layout.word_match([picture], word)[0] > {}'
+FIT = "return layout.word_match([picture], word)[0] > {}"
 
 
 def bars():
     return {"bars": {"world": [0.5, 0.3, 0.2], "guidance 8": [0.8, 0.1, 0.1]}}
 
 
+@cache
 def three_pictures(pipe):
     """An apple, a word on it, and a cube; and what was measured of pictures that were not asked for the word."""
-    apple, cube = (sdlab.generate(pipe, sdlab.Recipe(thing, steps=8), progress=False) for thing in ("an apple", "a red cube"))
+    apple, cube = (sdlab.generate(pipe, sdlab.Recipe(thing, steps=4), progress=False) for thing in ("an apple", "a red cube"))
     written = apple.image.resize((200, 200))
     written.paste(layout.write_word("LOVE", 120).convert("RGB"), (40, 80))
     fits = layout.word_match([apple.image, cube.image], "LOVE")
@@ -36,7 +37,8 @@ EXERCISES = [
             DISTANCES.format("d.mean()"): "yours is 0.25",
             DISTANCES.format("d.max()"): "yours is 0.30",
             DISTANCES.format("(d**2).sum() ** 0.5 / 2**0.5"): "yours is 0.36",
-            DISTANCES.format("d / 2"): "",
+            DISTANCES.format("d / 2"): "one number, and yours is [0. 0.]",
+            "return abs(p - q) / 2": "stopped with TypeError",
             "return abs(sum(p) - sum(q)) / 2": "more than 0",
         },
     ),
