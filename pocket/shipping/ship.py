@@ -68,9 +68,8 @@ def refuse_worse(shipment, results, shipped_numbers=None):
     was, now = (numbers.get("judge", "unknown") for numbers in (shipped or results, results))
     if was != now:
         raise SystemExit(
-            f"the shipped {shipment.name} was measured by judge {was}, the new one by {now}, so "
-            f"they cannot be compared: measure the shipped one with python -m pocket.reports.{shipment.room} --folder build/shipped, and "
-            "give the file that it writes as --shipped-numbers"
+            f"the shipped {shipment.name} was measured by judge {was}, the new one by {now}, so they cannot be compared: measure the "
+            f"shipped one (pocket.reports.{shipment.room} --folder build/shipped) and give the file that it writes as --shipped-numbers"
         )
     if shipped and shipment.merit(results) < shipment.merit(shipped):
         raise SystemExit(

@@ -65,7 +65,7 @@ def test_a_worse_model_is_refused_and_the_first_is_not(shipment):
 
 def test_what_another_judge_measured_is_compared_only_with_what_it_says_of_the_shipped_model(shipment, tmp_path):
     put(shipment, "old", score=0.8)
-    with pytest.raises(SystemExit, match=r"by judge eye, the new one by ear, so .* pocket\.reports\.base .* as --shipped-numbers"):
+    with pytest.raises(SystemExit, match=r"by judge eye, the new one by ear, so .*pocket\.reports\.base .* as --shipped-numbers"):
         refuse_worse(shipment, {"score": 0.9, "judge": "ear"})
     heard = tmp_path / "heard.json"
     heard.write_text(json.dumps({"score": 0.6, "judge": "ear"}), encoding="utf-8")
