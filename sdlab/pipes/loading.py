@@ -2,7 +2,6 @@
 
 import os
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -12,6 +11,7 @@ from sdlab.pipes.first_load import announce, reach
 from sdlab.pipes.hub import explain
 from sdlab.pipes.memory import check_memory, place
 from sdlab.pipes.models import AUTOENCODER, LORA, MODELS, MOVED, PARTS, SKETCH, TEXT, look_up, name_of, native_side
+from sdlab.pipes.quiet import quiet
 from sdlab.system import device as devices
 from sdlab.system.calls import brief, check_call
 
@@ -74,7 +74,7 @@ def load(name=None, device=None, dtype=None, *, base=None, memory="auto", local_
         **hub, **dict.fromkeys(part for part in model.without if not (safety_checker and part == "safety_checker")),
     }  # fmt: skip
     try:
-        with _quiet():
+        with quiet():
             pipe = _assemble(model, lender, settings)
     except Exception as error:
         raise OSError(explain(str(name), model, error)) from error
@@ -193,22 +193,3 @@ def _from_file(model, settings):
     pipe = kind.from_single_file(model.source, dtype=settings["dtype"])
     pipe.register_to_config(_name_or_path=model.source)
     return pipe
-
-
-@contextmanager
-def _quiet():
-    """Keep two libraries from warning of what the course does not use (torchvision, the safety checker); errors are still raised."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    logs = (diffusers_logging, transformers_logging)
-    before = [log.get_verbosity() for log in logs]
-    for log in logs:
-        log.set_verbosity_error()
-        log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for log, verbosity in zip(logs, before, strict=True):
-            log.set_verbosity(verbosity)
-            log.enable_progress_bar()

@@ -4,6 +4,7 @@ From text alone, from an image, into a mask, or along a sketch. No weight is cop
 """
 
 from sdlab.pipes import models
+from sdlab.pipes.quiet import quiet
 
 
 def check_task(pipe, recipe, refiner=None):
@@ -37,14 +38,11 @@ def check_task(pipe, recipe, refiner=None):
 
 def pipeline_for(pipe, recipe):
     """The pipeline that draws a recipe: this one, or diffusers' own for an image or a mask, on the same parts."""
-    from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting
-
-    if recipe.mask is not None:
-        made = AutoPipelineForInpainting.from_pipe(pipe)
-    elif recipe.image is not None and "Img2Img" not in type(pipe).__name__:
-        made = AutoPipelineForImage2Image.from_pipe(pipe)
-    else:
+    if recipe.image is None or (recipe.mask is None and "Img2Img" in type(pipe).__name__):
         return pipe
+    with quiet():  # it takes seconds, for it imports every family that diffusers knows
+        from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting
+    made = (AutoPipelineForInpainting if recipe.mask is not None else AutoPipelineForImage2Image).from_pipe(pipe)
     if hasattr(pipe, "watermark"):
         made.watermark = pipe.watermark  # from_pipe asks again whether the package for it is installed
     return made
