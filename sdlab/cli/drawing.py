@@ -92,7 +92,7 @@ def inpaint(
 @app.command()
 def sketch(
     prompt: Prompt,
-    drawing: Annotated[Path, typer.Argument(help="white lines on black")],
+    drawing: Annotated[Path, typer.Argument(help="white lines on black, or the name of a drawing that ships: cat, fish or house")],
     scale: Annotated[float | None, typer.Option(help="how closely it is followed, 0 to 2; default 1")] = None,
     start: Annotated[float | None, typer.Option(help="from which share of the steps on; default 0")] = None,
     end: Annotated[float | None, typer.Option(help="up to which share of the steps; default 1")] = None,
@@ -104,7 +104,12 @@ def sketch(
 
     \b
     sdlab sketch "a castle, watercolor" sketch.png --end 0.6
+    sdlab sketch "a house in the snow, cartoon" house
     """
+    from sdlab.display.widgets.beginning import DRAWINGS
+
+    if not drawing.exists():
+        drawing = DRAWINGS.get(str(drawing), drawing)
     asked = {"sketch": drawing, "sketch_scale": scale, "sketch_start": start, "sketch_end": end, "fit": fit, "steps": steps}
     asked |= {"negative_prompt": negative_prompt, "guidance": guidance, "seed": seed, "images": images, "width": width}
     _draw(prompt, asked | {"height": height, "sampler": sampler}, model, memory, to, as_json)
