@@ -136,6 +136,8 @@ class Run:
         if self.checkpoint.exists():
             refuse_other_settings(self.checkpoint, self._settings)
             self.accelerator.load_state(self.checkpoint)
+            if average:
+                average.to(self.device)  # its copy in the checkpoint is read to the CPU
             of_all = f"of {self.limit}" if self.limit else f"{self.spent:.1f} of {self.minutes} minutes spent"
             self.accelerator.print(f"{self.name}: resumed at step {self.step}{' ' if self.limit else ', '}{of_all}")
             if self.accelerator.is_main_process and self._entries is not None:
