@@ -187,8 +187,8 @@ for name, recipes in (
 # %% [markdown]
 # The lion stands near the middle in *both* rows. So the first row alone would have misled us: it is
 # not the seed that holds the lion in its place. This model nearly always puts its object in the
-# middle. What the seed changes is how the lion looks, and the beach around it. A comparison needs
-# something to compare with.
+# middle. What the seed changes is how the lion looks, and details of the beach around it. A
+# comparison needs something to compare with.
 #
 # Two ingredients are left. Here are the same words and the same noise with more and more steps, and
 # with more and more guidance.

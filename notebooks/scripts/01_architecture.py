@@ -25,6 +25,7 @@ from sdlab.pipes.generation import decode
 from sdlab.study import anatomy
 
 pipe = sdlab.load()
+pipe.set_progress_bar_config(disable=True)
 sdlab.use_style()
 print(sdlab.describe())
 
@@ -55,8 +56,9 @@ for name, modules in real.items():
         f"{name}: "
         + ", ".join(f"{part} {count / 1e6:,.1f} M" for part, count in counts.items())
     )
+    loaded = sum(count for _, count in anatomy.parts(pipe).values())
     print(
-        f"      in all {sum(counts.values()) / sum(c for _, c in anatomy.parts(pipe).values()):,.0f} times the model you just loaded"
+        f"      in all {sum(counts.values()) / loaded:,.0f} times the model you just loaded"
     )
 
 # %% [markdown]
@@ -72,18 +74,22 @@ text, unet, vae, steps = (
     pipe.scheduler.config,
 )
 print(
-    f"vocabulary {text.vocab_size:,}, at most {text.max_position_embeddings} tokens, embeddings of {text.hidden_size} numbers"
+    f"vocabulary {text.vocab_size:,}, at most {text.max_position_embeddings} tokens, "
+    f"embeddings of {text.hidden_size} numbers"
 )
 print(
-    f"latents {unet.in_channels}×{unet.sample_size}×{unet.sample_size}, the picture {pipe.vae_scale_factor} times as wide and high"
+    f"latents {unet.in_channels}×{unet.sample_size}×{unet.sample_size}, "
+    f"the picture {pipe.vae_scale_factor} times as wide and high"
 )
 print(
-    f"{steps.num_train_timesteps} levels of noise in training; the U-Net predicts {steps.prediction_type}"
+    f"{steps.num_train_timesteps} levels of noise in training; "
+    f"the U-Net predicts {steps.prediction_type}"
 )
 
 # %% [markdown]
 # (The pocket model's U-Net predicts $v$, a mixture of picture and noise that notebook 10 explains;
-# SD 1.5 predicts the noise, *epsilon*.)
+# SD 1.5 predicts the noise, *epsilon*. Its pictures, too, are 8 times as wide and high as its
+# latents: 512 pixels from 64.)
 #
 # ## 1 · The tokenizer
 #
@@ -135,8 +141,8 @@ _ = axis.set_ylabel("change of the vector")
 # %% [markdown]
 # The word *on* became *in*. Nothing before it changed, and everything from it on did, even the
 # empty places at the end. So the last vectors have seen the whole sentence. The U-Net looks at all
-# of the 77. (How *much* a vector changes does not say how much the word means: the comma, for
-# example, has nothing of its own to say, and carries what stands before it.)
+# of the 77. (How *much* a vector changes does not say how much the word means: *the* and the comma,
+# for example, have little of their own to say, and carry what stands before them.)
 #
 # ## 3 · The U-Net
 #
@@ -206,31 +212,34 @@ run, maps = anatomy.word_maps(pipe, recipe)
 diagrams.words(run.image, maps)
 
 # %% [markdown]
-# One picture proves little. So we measure on six seeds how much of a word's attention falls on the
-# middle quarter of the picture (half the width and half the height), where the animal mostly is. If
-# a word's attention were spread evenly, the share would be 25%.
+# One picture proves little. So we measure on six seeds how much of a word's attention falls on
+# three parts of the picture: the middle (half the width and half the height), where the animal
+# mostly is; the quarter at the top, where the sky is; and the quarter at the bottom, where the sand
+# is. If a word's attention were spread evenly, each share would be 25%.
 
 # %%
 share = {}
 for seed in range(6):
     _, maps = anatomy.word_maps(pipe, recipe.but(seed=seed))
     for word, attention in maps.items():
-        quarter = attention.shape[0] // 4
-        share.setdefault(word, []).append(
-            (attention[quarter:-quarter, quarter:-quarter].sum() / attention.sum()).item()
-        )
+        q = attention.shape[0] // 4
+        parts = attention[q:-q, q:-q], attention[:q], attention[-q:]
+        share.setdefault(word, []).append([part.sum() / attention.sum() for part in parts])
+print(" " * 10 + "".join(f"{part:>23s}" for part in ("middle", "top", "bottom")))
 for word, values in share.items():
-    print(
-        f"{word:10s}{sum(values) / len(values):6.1%} in the middle (from {min(values):.1%} to {max(values):.1%})"
-    )
+    values = torch.tensor(values)  # (seeds, parts)
+    row = zip(values.mean(0), values.amin(0), values.amax(0))
+    print(f"{word:10s}" + "".join(f"{m:9.1%} ({a:.1%}–{b:.1%})" for m, a, b in row))
 
 # %% [markdown]
-# In the pocket model *lion* gathers in the middle. *Beach* does not gather on the beach: its share
-# is about what chance would give, like that of *a* and *oil*. *On* is above chance. Perhaps that is
-# because *on* comes after *lion*, so that its vector knows of the lion; the measurement does not
-# say. And even for *lion* we cannot say yet what its attention follows: in this model's world the
-# object nearly always stands in the middle. So we ask for another place, and look in which half of
-# the picture *lion* gets more attention then.
+# (In brackets are the smallest and the largest share of the six seeds.) In the pocket model *lion*
+# gathers in the middle. *Beach* leaves the middle, but it does not gather on the sand either: its
+# largest share is at the top, in the sky, and at the bottom it has less than an even share. The
+# comma does the same, and *on* is above an even share in the middle. Perhaps that is because they
+# come after *beach* and after *lion*, so that their vectors know of these words; the measurement
+# does not say. And even for *lion* we cannot say yet what its attention follows: in this model's
+# world the object nearly always stands in the middle. So we ask for another place, and look in
+# which half of the picture *lion* gets more attention then.
 
 # %%
 sides = {}
@@ -258,7 +267,8 @@ for side in ("left", "right"):
 # The U-Net never sees a pixel. The VAE's encoder shrinks a picture to latents, and its decoder
 # turns them back into a picture. How much smaller are they, and what is lost? (PSNR, in decibels,
 # measures what is kept: 10 dB more mean a tenth of the squared error. Above about 30 dB the eye
-# sees little difference.)
+# sees little difference. The picture below has come out of this decoder, so it is an easy one.
+# Notebook 12 gives the VAE pictures that it has not drawn itself.)
 
 # %%
 import numpy as np
@@ -279,11 +289,11 @@ def round_trip(image):
 latents, back = round_trip(run.image)
 loss = np.abs(np.asarray(run.image, dtype=float) - np.asarray(back, dtype=float))
 decibels = psnr((loss**2).mean(), span=255)
-print(
-    f"{np.asarray(run.image).size:,} numbers become {latents.numel():,}: {np.asarray(run.image).size / latents.numel():.0f} times fewer"
-)
+large, small = np.asarray(run.image).size, latents.numel()
+print(f"{large:,} numbers become {small:,}: {large / small:.0f} times fewer")
 print(f"back again: {decibels:.1f} dB")
-print(f"in SD 1.5, {3 * 512 * 512:,} numbers become {4 * 64 * 64:,}")
+large, small = 3 * 512 * 512, 4 * 64 * 64
+print(f"in SD 1.5, {large:,} numbers become {small:,}: {large / small:.0f} times fewer")
 sdlab.grid(
     [run.image, back, np.clip(loss * 4, 0, 255).astype(np.uint8)],
     ["before", "after", "difference × 4"],
@@ -298,11 +308,12 @@ grey = np.asarray(run.image.convert("L"), dtype=float)
 change = np.hypot(*np.gradient(grey))  # (H, W)
 busy = change > np.median(change)
 print(
-    f"lost on edges and texture: {loss[busy].mean():.1f} grey levels; on plain areas: {loss[~busy].mean():.1f}"
+    f"lost on edges and texture: {loss[busy].mean():.1f} grey levels; "
+    f"on plain areas: {loss[~busy].mean():.1f}"
 )
 
 # %% [markdown]
-# More is lost where something changes from pixel to pixel. Notebook 12 measures it on many
+# More is lost where something changes from pixel to pixel. Notebook 12 measures it on other
 # pictures.
 #
 # Here are the four channels of the latents themselves: a small, strange picture that still shows
@@ -337,7 +348,8 @@ axis.plot(
 axis.set(xlabel="noise level t")
 axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 print(
-    f"as much noise as picture at t = {int((abar - 0.5).abs().argmin())}; at the end the picture's factor is {abar[-1].sqrt():.3f}"
+    f"as much noise as picture at t = {int((abar - 0.5).abs().argmin())}; "
+    f"at the end the picture's factor is {abar[-1].sqrt():.3f}"
 )
 
 # %% [markdown]

@@ -74,10 +74,11 @@ for before, after, words in zip(rows, rows[1:], added):
 
 # %% [markdown]
 # Read the table from top to bottom. A number of the last column is clear only if its interval does
-# not contain 0; otherwise nothing was shown. The words about blur and quality do the most, and they
-# make the picture sharp, far too sharp: black lines everywhere. *Extra limbs, bad anatomy* brings
+# not contain 0; otherwise nothing was shown. The first two stages make the picture sharper, and
+# after the second it is far too sharp: black lines everywhere. *Extra limbs, bad anatomy* brings
 # little that is new. This model learned them as other words for *distorted*, and that is in the
-# list already. The last words name a style, and they change the style.
+# list already. The last words are about a style and not about quality. They move the picture far,
+# and away from *cartoon, anime* it is less sharp again.
 #
 # To say what the words do, we need to know what a negative prompt *is*.
 #
@@ -227,13 +228,15 @@ axes[0].invert_yaxis()
 # %% [markdown]
 # The clear differences are blue: 0 is outside their 95% interval. There are three kinds of rows.
 #
-# - **The contradictions** are the expensive ones. *Its own prompt* is guidance 1, as you saw above.
-#   *Its own thing* drives the picture away from exactly what was asked for.
+# - **The contradictions** do not all cost the same. *Its own thing* drives the picture away from
+#   exactly what was asked for; no other kind makes the object so hard to recognise. *Its own
+#   prompt* is guidance 1, as you saw above. But with *its own style* no cost is clear: most
+#   pictures still have that style.
 # - **Another thing** and **the absurd one** have nothing to do with the picture, and still they
 #   move it, as the column *moved by* says. A negative prompt is never neutral: the model has to go
 #   away from *something*, and that something is no longer the empty prompt.
-# - **Words about quality** are the reason why people write negative prompts. Compare the first and
-#   the last panel: what they bring, and what they cost.
+# - **Words about quality** are the reason why people write negative prompts. The last panel shows
+#   what they bring. Compare it with the other two, which show what they cost.
 
 # %%
 sharper_by = dict(zip(names, change["sharpness"]))
@@ -255,15 +258,15 @@ few, many = (intervals.share(kept[kind]["object"]) for kind in ("none", "all fiv
 sdlab.claim(
     "A long list of negative words costs nothing",
     held=not (cost.is_clear and cost.value < 0),
-    measured=f"the thing is recognised in {many} of the pictures with all five stages, and in {few} "
-    f"without; pair by pair {100 * cost.value:+.0f} points ({100 * cost.low:+.0f} to "
+    measured=f"the thing is recognised in {many} of the pictures with all five stages, and in "
+    f"{few} without; pair by pair {100 * cost.value:+.0f} points ({100 * cost.low:+.0f} to "
     f"{100 * cost.high:+.0f})",
 )
 
 # %% [markdown]
 # Both are true at once: the pictures are sharper, and less can be recognised in them. Sharpness is
-# not quality. It is one number that a negative prompt can push, and pushing it too far costs the
-# picture.
+# not quality. It is one number that a negative prompt can push. *Ugly, distorted* pushes it a
+# little, and no cost is clear; *blurry, low quality* pushes it much further, and costs the picture.
 #
 # Why could *blurry* work at all? Because the model has seen blurred pictures *with that word*. In
 # its world one picture in twenty was spoilt on purpose, and its caption said how. So *away from
@@ -301,8 +304,9 @@ sdlab.grid(without[:6] + against[:6], columns=6, rows=["without", "cartoon, anim
 
 # %% [markdown]
 # So a negative prompt is a good tool where the model knows the word well, and where you can say
-# what you do *not* want more easily than what you want. But if you know what you want, say it:
-# going away from one style does not choose among the others, as the counts show.
+# what you do *not* want more easily than what you want. But if you know what you want, say it. You
+# cannot choose where the picture goes instead: the counts show the styles that came, and nobody
+# asked for any of them.
 #
 # ### Exercise: the formula (10 minutes)
 #

@@ -44,8 +44,9 @@ runs = sdlab.sweep(pipe, robot, seed=seeds, progress=False)
 sdlab.show(runs)
 
 # %% [markdown]
-# What the prompt says is in all of them, and what it leaves open differs: the shape of the robot,
-# its colours, the style. The number itself means nothing; 42 is only where the noise begins.
+# All of them show a robot, and a garden too, as far as one can tell without colours. What the
+# prompt leaves open differs: the style, the colours, and some of the robot's shape. The number
+# itself means nothing; 42 is only where the noise begins.
 #
 # ## Does the same seed give the same picture?
 #
@@ -183,9 +184,8 @@ for values, name in ((lengths, "noise"), (middles, "halfway between two, straigh
     axis.hist(values.numpy(), bins=60, density=True, alpha=0.7, label=name)
 axis.set(xlabel="length", yticks=[], xlim=(0, None))
 axis.legend(frameon=False, loc="upper left")
-print(
-    f"length of noise {lengths.mean():.2f}, root of its {start.numel()} numbers {start.numel() ** 0.5:.2f}"
-)
+count = start.numel()
+print(f"length of noise {lengths.mean():.2f}, root of {count} is {count**0.5:.2f}")
 print(
     f"halfway: {middles.mean() / lengths.mean():.3f} of that, one over root two is {0.5**0.5:.3f}"
 )
@@ -318,10 +318,10 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# The straight middles have lost some of their detail; those on the arc have as much as the ends,
-# because their noise is as good a noise as any. And the prediction? Halfway lies no blend. What
-# both ends share is there too, and where they differ, in the style, the picture takes one side or
-# the other.
+# The straight middles have lost some of their detail; those on the arc have about as much as the
+# ends, because their noise is as good a noise as any. And the prediction? Halfway lies no blend.
+# What both ends share is there too, and where they differ, in the style, the picture takes one side
+# or the other.
 #
 # ## One word changed
 #
@@ -358,8 +358,10 @@ print(f"another thing less another seed: {255 * further.value:.0f} grey levels,"
 print("clear" if further.is_clear else "not clear")
 
 # %% [markdown]
-# Another word can move a picture as far as another seed, or further. So the noise is not a sketch
-# that the prompt only colours in. It is material, and every prompt makes something else of it.
+# Another word can move a picture as far as another seed, or further. What stays depends on the
+# word. On the beach some of the robots look much as they did in the garden, but the wizard takes
+# over little more than the place in the middle. So the noise is not a sketch that the prompt only
+# colours in. It is material, and every prompt makes something else of it.
 # Still, keeping the seed is the right thing when you want to know what one word does: then the word
 # is the *only* thing that has changed (notebook 04 does that with styles).
 #

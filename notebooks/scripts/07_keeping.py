@@ -464,9 +464,11 @@ print(f"the nearest fingerprint is that of the right picture: {found}")
 
 # %% [markdown]
 # Pictures that have nothing to do with each other differ in about half of the bits, as two rows
-# of coin tosses do; a copy differs from its original in few or none. So a gallery that keeps
-# fingerprints finds its pictures again, and with them their recipes. Search engines that look for
-# copies of a picture work with numbers of this kind.
+# of coin tosses do; a copy differs from its original in few or none. Pictures of one prompt can be
+# anywhere between, and even further apart: the fingerprint knows nothing of the prompt, and where
+# a background is dark instead of light, most bits change. So a gallery that keeps fingerprints
+# finds its pictures again, and with them their recipes. Search engines that look for copies of a
+# picture work with numbers of this kind.
 #
 # ## A signature
 #

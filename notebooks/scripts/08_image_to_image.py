@@ -23,7 +23,7 @@ import textwrap
 
 import numpy as np
 import torch
-from diffusers import AutoPipelineForInpainting
+from diffusers.utils import logging
 from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from skimage.exposure import match_histograms
@@ -44,6 +44,7 @@ from sdlab.study.anatomy import word_maps
 # %%
 pipe = sdlab.load()
 pipe.set_progress_bar_config(disable=True)
+logging.set_verbosity_error()
 sdlab.use_style()
 in_our_world = models.name_of(pipe) == "pocket"  # the judge knows no other model's pictures
 side = sdlab.native_side(pipe)
@@ -223,9 +224,14 @@ for number, strength in enumerate(points[:3]):
     print(f"points ({low:+.0f} to {high:+.0f}), {'clear' if gap.is_clear else 'not clear'}")
 
 # %% [markdown]
-# Another thing needs more strength than another style, so there is no strength that is best for
-# everything. A likely reason: a style is mostly fine detail, and a little noise covers that; a
-# thing is its outline, and the noise covers the outline late.
+# With little strength the new style is seen more often than the new thing: another thing needs
+# more strength than another style. A likely reason: a style is mostly fine detail, and a little
+# noise covers that; a thing is its outline, and the noise covers the outline late.
+#
+# The other two curves hardly move. What should stay is named in the prompt as well, so it is drawn
+# at any strength. But the judge only knows *a* tent from *a* rocket. Whether it is still *your*
+# tent, in its place, it cannot say, and you have seen above that a large strength gives that up. So
+# take as much strength as the change needs, and no more.
 #
 # ### Is anything left at strength 1?
 #
@@ -329,7 +335,10 @@ for strength in (0.3, 0.6, 0.9):
 sdlab.knob_grid(by_xl, rows="seed", columns="strength")
 
 # %% [markdown]
-# Strength means the same to both models. The *refiner* of SDXL (notebook 09) can be used in just
+# Strength means the same to both models: a share of the steps. What it does is not quite the same.
+# At 0.6 the larger picture is nearer to its painting than the smaller ones were (the curve above).
+# A likely reason: the house covers more cells of the larger latents, so it takes more noise to hide
+# it. The *refiner* of SDXL (notebook 09) can be used in just
 # this way: image to image with a small strength, by a model that has learned only the last steps.
 #
 # ## Inpainting: one part anew
@@ -369,6 +378,9 @@ rocket = sdlab.Recipe(
 )
 filled = draw(rocket, seed=1, image=tent, mask=mask)
 
+# %%
+from diffusers import AutoPipelineForInpainting
+
 blender = AutoPipelineForInpainting.from_pipe(pipe)
 blender.set_progress_bar_config(disable=True)
 told = {"image": tent, "mask_image": mask, "width": side, "height": side, "strength": 1.0}
@@ -399,7 +411,8 @@ sdlab.grid([tent, mask.convert("RGB"), *ways.values()], ["source", "mask", *ways
 # No. In the first row nothing was drawn at all: the source was encoded and decoded, and the
 # autoencoder alone has changed its pixels. Inpainting has this loss too, and another one near the
 # mask: its grid is as coarse as that of the latents, so that cells on the border are drawn anew
-# with all of their pixels. Both are easy to avoid: paste the source back outside of the mask when
+# with all of their pixels. And the decoder looks at neighbouring cells too, so the change reaches
+# even further. All of this is easy to avoid: paste the source back outside of the mask when
 # all is done. That is what `sdlab` does with a mask, and then every pixel outside is the same.
 
 # %%
@@ -456,7 +469,8 @@ sdlab.grid(sheet, columns=5, rows=list(ways))
 # *Only pasted* has the largest seam: the new picture knows nothing of its surroundings. Blending
 # makes it fit. But the hard paste adds a jump of its own, because the blended cells on the border
 # were drawn as a whole, and it cuts through them. The soft edge takes the jump away, and outside
-# every pixel is still that of the source; inside, the change is spread over several pixels. That is
+# every pixel is still that of the source; inside, the change is spread over several pixels. (Where
+# the tent came near the edge, a little of it shines through.) That is
 # why programs for inpainting have a setting called *mask blur* or *feather*.
 
 # %% [markdown]
@@ -551,10 +565,10 @@ for name, one in changes.items():
 # %% [markdown]
 # At scale 0 the sketch is not there at all. Up to 1 the lines are followed more and more, and those
 # in the wrong place less: the thing really moves to where the sketch is. Beyond 1 there is little
-# left to gain. All the way the price rises, for the thing itself is recognised less and less often.
-# The ControlNet learned with a weight of 1, and the U-Net never met features that were twice as
-# large. The judge has a part in this too: it has seen few things that are small and stand at the
-# side.
+# left to gain. And there is a price: with a strong sketch the thing itself is recognised less often
+# than without one. The judge may have a part in this, for it has seen few things that are small and
+# stand at the side. And beyond 1 the U-Net gets what it has never met: the ControlNet learned with
+# a weight of 1.
 #
 # ### When does it act?
 #
@@ -729,14 +743,14 @@ for name, head in ("thing", "object"), ("place", "background"):
 
 # %% [markdown]
 # The example's colours alone are not its style. Attention and matching each carry over a part of
-# it, and together they carry over more. For brush strokes, as in the four pictures above, matching
-# does most; other styles need both. They act in different places: in the pocket model attention
-# works on the two coarse levels of the U-Net only, where a cell is a large patch of the picture,
-# and matching on the finest, where the strokes are. (SD 1.5 has attention on its finest level
-# too.)
+# it. Both together have the largest share, though 24 pictures cannot tell by how much. For the
+# brush strokes in the four pictures above, matching does most. They act in different places: in the
+# pocket model attention works on the two coarse levels of the U-Net only, where a cell is a large
+# patch of the picture, and matching on the finest, where the strokes are. (SD 1.5 has attention on
+# its finest level too.)
 #
 # There are two limits. A mean does not know what is a thing and what is style, so it takes the blue
-# of a lake along as readily as the stroke of a brush, and that can cost the thing and the place.
+# of a lake along as readily as the stroke of a brush. Here that costs the place in some pictures.
 # And where the model knows a word for the style, the word is still the surer way. The example is
 # for the styles that have no word.
 #
@@ -828,7 +842,8 @@ sdlab.claim(
     held=bool(calmer.is_clear and calmer.value < 0),
     measured=f"against the word alone, what should stay moves by {255 * calmer.value:+.1f} grey "
     f"levels ({ends}) of {255 * np.mean(alone['should stay']):.0f}; "
-    f"keeping both attentions, the new word is seen {100 * cost.value:+.0f} points more often",
+    "keeping both attentions, the share in which the new word is seen changes by "
+    f"{100 * cost.value:+.0f} points",
     source="Hertz et al. 2022",
 )
 

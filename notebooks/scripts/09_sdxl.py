@@ -29,13 +29,13 @@ import tempfile
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from diffusers import AutoPipelineForImage2Image
 from diffusers.models.resnet import ResnetBlock2D
 from diffusers.pipelines.stable_diffusion_xl.watermark import WATERMARK_BITS
 from diffusers.utils import logging
 from PIL import Image
 from scipy.fft import dctn, idctn
 from scipy.ndimage import uniform_filter
+from transformers.utils import logging as transformers_logging
 
 import sdlab
 from sdlab.display import intervals
@@ -53,8 +53,9 @@ side, (steps, guidance) = sdlab.native_side(base), models.recommend(base)
 kept, asked = read_results("09"), judge.known_prompts()
 for pipe in (base, refiner):
     pipe.set_progress_bar_config(disable=True)
-logging.set_verbosity_error()
-logging.disable_progress_bar()
+for log in (logging, transformers_logging):
+    log.set_verbosity_error()
+    log.disable_progress_bar()
 sdlab.use_style()
 print(f"{models.name_of(base)} and {models.name_of(refiner)}, {side}×{side} pixels")
 
@@ -409,7 +410,7 @@ sdlab.film_strip(base, both)
 sdlab.grid([alone.image, both.image], ["base, 40 steps", "base 32, refiner 8"], cell=3.5)
 
 # %% [markdown]
-# The film shows the decoded latents. At step 32 of 40 there is still grain all over the
+# The film shows the decoded latents. Around step 32 of 40 there is still grain all over the
 # picture: the refiner does not improve a finished picture, it finishes a noisy one. Whatever is
 # visible through the grain is settled by then. What is left to the refiner are the fine strokes
 # and edges. (This model has never seen a jump. It reads the prompt as a lion above a stone.)
@@ -425,6 +426,9 @@ def levels_apart(picture, other):
     """The largest difference of two pictures, in grey levels from 0 to 255."""
     return int(np.abs(np.asarray(picture, int) - np.asarray(other, int)).max())
 
+
+# %%
+from diffusers import AutoPipelineForImage2Image
 
 itself = AutoPipelineForImage2Image.from_pipe(base)  # the same parts, for the second call
 itself.set_progress_bar_config(disable=True)
@@ -1111,8 +1115,8 @@ sdlab.grid([run.image for run in draws], columns=3, rows=hard, cell=1.8)
 # Now the answer, with all that you have measured. On noisy true pictures the refiner's
 # prediction is better than the base's, wherever it was trained. In what they draw, this is a
 # small change: even areas have fewer smears, the two scores make edges a little sharper, and
-# the judge recognises about as many things as before. Refined and unrefined pictures differ by
-# a few grey levels, two seeds by many times as much. To our eyes the refined side is the
+# the judge recognises about as many things as before. Refined and unrefined pictures differ far
+# less than two seeds do. To our eyes the refined side is the
 # cleaner one in most of the pairs above, when both are side by side and in full size: areas are
 # more even and strokes smoother. No shape was mended. Whether you like it better, your blind
 # test says.

@@ -6,9 +6,9 @@
 # tested. In this course we tested many. This notebook does what is left: it measures the time, the
 # limits and the preferences of the model. Then it lists what all notebooks found.
 #
-# **You will be able to** say what the time of a picture consists of; show four things that a
-# diffusion model does badly, with numbers instead of one funny picture; measure a bias; and look up
-# what the course found out about a rule, and where it was measured.
+# **You will be able to** say what the time of a picture consists of; test four things that
+# diffusion models are said to do badly, with numbers instead of one funny picture; measure a bias;
+# and look up what the course found out about a rule, and where it was measured.
 #
 # | | pocket model (default) | SD 1.5 (`SDLAB_MODEL=sd15`) |
 # |---|---|---|
@@ -75,9 +75,10 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# By that line, 50 steps take a little less than two and a half times as long as 20, because
-# everything else is paid once. The picture does not get two and a half times better: notebook 03
-# measures what more steps bring.
+# Everything else is paid once, so 50 steps take a little less than two and a half times as long as
+# 20. (Where other programs keep the machine busy, times jump by more than this difference, and the
+# line can even give everything else a negative time.) The picture does not get two and a half times
+# better: notebook 03 measures what more steps bring.
 #
 # The whole run in numbers:
 
@@ -122,7 +123,8 @@ sdlab.grid(images, columns=3, rows=[f"{name}: {text}" for name, text in tests.it
 # %%
 apple = sdlab.generate(pipe, "an apple, on a white background, flat design", progress=False)
 small = np.asarray(apple.image.resize((60, 60)))
-three = np.full((200, 200, 3), small[0, 0])  # the colour of the apple's own background
+paper = np.median(small[0], axis=0)  # the colour of the apple's own background
+three = np.full((200, 200, 3), paper, np.uint8)
 for left in (0, 70, 140):
     three[70:130, left : left + 60] = small
 written = apple.image.resize((200, 200))
@@ -292,8 +294,11 @@ def likeness(one, other):
 
 
 alike = np.array([likeness(*pair) for pair in zip(before, after)])
-for width, share in zip(widths, alike):
-    print(f"{width:4.0%} of the width: correlation {share:.2f}")
+cells = widths * side / pipe.vae_scale_factor / len("LOVE")  # of the latents, per letter
+for width, cell, share in zip(widths, cells, alike):
+    print(
+        f"{width:4.0%} of the width: {cell:.1f} cells per letter, correlation {share:.2f}"
+    )
 sdlab.claim(
     "Small letters do not survive the autoencoder",
     held=alike[0] < 0.8 < alike[-1],
@@ -302,7 +307,9 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# What the VAE cannot give back, no U-Net can draw, whatever the prompt.
+# With the pocket model the word cannot be read at a quarter of the width, where a letter is as wide
+# as one cell of the latents, and can be read from half of it on. What the VAE cannot give back, no
+# U-Net can draw, whatever the prompt.
 #
 # ### Faces, people and photographs
 #
@@ -325,8 +332,10 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# For a face, to be recognised is not much: the judge does not mind an eye that is too low, and we
-# do. And photographs?
+# With so few pictures of people only a large difference would show. And for a face, to be
+# recognised is not much: the judge does not mind an eye that is too low, and we do.
+#
+# And photographs?
 #
 # > **Predict.** The model has never seen a photograph. What does it draw for *a photo of a lion*?
 
@@ -356,16 +365,18 @@ sdlab.grid(pictures, styles)
 # %%
 scales = ("1", "8")
 colours = {scale: kept[f"colours at guidance {scale}"] for scale in scales}
-print(
-    f"{'commonest colour of':26s}" + "".join(f"{name:>13s}" for name in ("world", *scales))
-)
+heads = ("world", *(f"guidance {scale}" for scale in scales))
+print(f"{'commonest colour of':20s}" + "".join(f"{head:>14s}" for head in heads))
 largest = {name: [] for name in ("world", *scales)}
 for prompt in colours["1"]:
     thing = prompt.split()[1]
     answers = kept["world"]["colours"][thing], *(colours[scale][prompt] for scale in scales)
+    row = f"{thing:20s}"
     for name, found in zip(largest, answers):
-        largest[name].append(max(map(found.count, found)) / len(found))
-    print(f"{thing:26s}" + "".join(f"{shares[-1]:13.0%}" for shares in largest.values()))
+        commonest = max(found, key=found.count)
+        largest[name].append(found.count(commonest) / len(found))
+        row += f"{commonest:>9s}{largest[name][-1]:5.0%}"
+    print(row)
 
 # %%
 answers = {
@@ -404,12 +415,13 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# This is how a bias works. The training pictures hold some kinds more often than others. Already
-# without guidance this model draws the commonest colour more often than its world does. With
-# guidance it draws it more often still, although nobody asked for it. With cats this is harmless.
-# With *a doctor* and *a nurse* it is not, and the same mechanism can be at work. Where you do not
-# want the model to choose, say it in the prompt; and when you show what a model draws, show many
-# seeds.
+# This is how a bias works. The training pictures hold some colours more often than others. On
+# average, the commonest colour already has a larger share without guidance than in the world. With
+# guidance its share is larger still, although nobody asked for it. It need not be the colour that
+# is the commonest in the world. The styles say the same: the world holds all eight about equally
+# often, and the model does not. With cats this is harmless. With *a doctor* and *a nurse* it is
+# not, and the same mechanism can be at work. Where you do not want the model to choose, say it in
+# the prompt; and when you show what a model draws, show many seeds.
 #
 # ### Exercise: how far apart are two sets of shares? (10 minutes)
 #
@@ -462,7 +474,7 @@ with sdlab.exercise("Total variation", hints=hints):
 # ### Exercise: a test that always passes (10 minutes)
 #
 # A friend has measured that the pocket model *can* write: in every picture that he asked for, the
-# word fits with more than 0.2. Here is his test. It is wrong, because it has nothing to compare
+# word fits with more than 0.15. Here is his test. It is wrong, because it has nothing to compare
 # with. Mend it, so that it says *yes* only where the word fits better than in every picture whose
 # prompt did not ask for it. The fits of those pictures are in the list `plain`.
 
@@ -470,7 +482,7 @@ with sdlab.exercise("Total variation", hints=hints):
 # %% tags=["stub"]
 def legible(picture, word="LOVE"):
     """Whether a word can be read in a picture."""
-    return layout.word_match([picture], word)[0] > 0.2
+    return layout.word_match([picture], word)[0] > 0.15
 
 
 # %% tags=["solution"]
@@ -483,7 +495,7 @@ def legible(picture, word="LOVE"):
 hints = [
     "What does the test say of a picture in which nothing is written?",
     "The fits of pictures that were not asked for the word are in the list plain.",
-    "Compare with the largest of them, max(plain), and not with 0.2.",
+    "Compare with the largest of them, max(plain), and not with 0.15.",
 ]
 
 # %%
@@ -518,7 +530,7 @@ show_table(read_results("claims"))
 #   seen (numbers), from the latents (small letters), or from the pictures under a word (photo).
 #   Only an experiment tells which.
 # - A ruler must be tested on pictures whose answer is known, and a number needs a comparison.
-# - Guidance strengthens what is common, also where the prompt says nothing.
+# - Guidance makes pictures more alike, also where the prompt says nothing.
 #
 # **Go further.** Run this notebook with `SDLAB_MODEL=sd15`: the pictures of the four limits are
 # then those of SD 1.5. The kept results and the judge stay those of the pocket model, and so do the

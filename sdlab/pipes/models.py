@@ -59,11 +59,11 @@ def _shipped(name, side, kind=TEXT, **more):
 
 
 MODELS = {
-    "pocket": _shipped("pocket", 64),
-    "pocket-scribble": _shipped("pocket-scribble", 64, SKETCH, base="pocket"),
-    "pocket-xl": _shipped("pocket-xl", 128, base="pocket", borrows=("vae",)),
+    "pocket": _shipped("pocket", 128),
+    "pocket-scribble": _shipped("pocket-scribble", 128, SKETCH, base="pocket"),
+    "pocket-xl": _shipped("pocket-xl", 256, base="pocket", borrows=("vae",)),
     "pocket-xl-refiner": _shipped(
-        "pocket-xl-refiner", 128, REFINER, base="pocket-xl", borrows=("vae", "text_encoder_2", "tokenizer_2")
+        "pocket-xl-refiner", 256, REFINER, base="pocket-xl", borrows=("vae", "text_encoder_2", "tokenizer_2")
     ),
     "sd15": Model(
         "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14", "CreativeML OpenRAIL-M", HARMLESS,

@@ -37,15 +37,14 @@ def test_without_guidance_it_is_the_thing_that_is_missed_and_at_15_all_is_worse(
     assert start["object"].mean() < 0.7 * middle["object"].mean()
     for key in ("style", "background"):
         assert start[key].mean() > 0.85
-    for key in ("object", "style", "background"):
+    for key in ("object", "style"):
         assert end[key].mean() < middle[key].mean()
 
 
-def test_the_best_scale_is_below_7_the_top_is_flat_and_nothing_says_7(measured):
+def test_the_top_is_flat_and_nothing_says_7(measured):
     for name in ("guidance 3", "guidance 5", "guidance 10"):
         assert not _more(measured, name, "guidance 7.5", "all three").is_clear
     plain = {float(name.removeprefix("guidance ")): entry for name, entry in measured.items() if name.startswith("guidance")}
-    assert max(plain, key=lambda scale: plain[scale]["all three"].mean()) < 7.5
     for key in ("variety", "saturation", "clipping"):
         assert min(plain, key=lambda scale: abs(plain[scale][key].mean() - measured["true pictures"][key].mean())) != 7.5
 
@@ -53,7 +52,12 @@ def test_the_best_scale_is_below_7_the_top_is_flat_and_nothing_says_7(measured):
 def test_at_15_pictures_are_oversaturated_and_most_of_it_is_there_at_5(measured):
     for key in ("saturation", "clipping"):
         assert _more(measured, "guidance 15", "true pictures", key).low > 0
-        assert _more(measured, "guidance 1", "true pictures", key).high < 0
+        values = [measured[f"guidance {scale:g}"][key].mean() for scale in (1, 2, 5, 15)]
+        assert values == sorted(values)
+    assert _more(measured, "guidance 1", "true pictures", "clipping").high < 0
+    assert _more(measured, "guidance 2", "true pictures", "clipping").high < 0  # still below, where saturation is already above
+    assert _more(measured, "guidance 3", "true pictures", "saturation").low > 0
+    assert measured["guidance 2"]["saturation"].mean() > measured["true pictures"]["saturation"].mean()
     excess = [_more(measured, name, "true pictures", "saturation").value for name in ("guidance 5", "guidance 15")]
     assert excess[0] > 0.5 * excess[1]
     assert _more(measured, "guidance 15", "guidance 5", "clipping").low > 0

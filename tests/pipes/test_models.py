@@ -101,7 +101,7 @@ def test_the_refiner_goes_on_where_the_base_stopped(pair):
     base, refiner = pair
     texts = [text for text, _ in prompts.one_thing(CPU.mix, 8)]
     alone, together = sample(base, texts, 10), refine(base, refiner, texts, 10, 4.0)
-    assert together.shape == (8, 3, 128, 128)
+    assert together.shape == (8, 3, 256, 256)
     apart = (together - alone).abs().mean().item()
     assert 0.001 < apart < 0.3 * (together - alone.roll(1, 0)).abs().mean().item()
 
@@ -112,7 +112,7 @@ def test_the_shipped_xl_draws_the_same_whether_or_not_a_package_for_watermarks_i
         monkeypatch.setattr(module, "is_invisible_watermark_available", lambda: True)
         monkeypatch.setattr(module, "StableDiffusionXLWatermarker", object, raising=False)
     base = sdlab.load("pocket-xl", device="cpu")
-    image = Image.new("RGB", (128, 128))
+    image = Image.new("RGB", (256, 256))
     for recipe in (
         sdlab.Recipe("a lion"),
         sdlab.Recipe("a lion", image=image, strength=0.5),
@@ -123,7 +123,7 @@ def test_the_shipped_xl_draws_the_same_whether_or_not_a_package_for_watermarks_i
 
 def test_a_recipe_is_drawn_by_the_base(pair, tmp_path):
     run = sdlab.generate(pair[0], sdlab.Recipe("a lion on the beach, cartoon", seed=3, steps=4, guidance=4.0), progress=False)
-    assert run.image.size == (128, 128)
+    assert run.image.size == (256, 256)
     [file] = sdlab.save(run, tmp_path)
     assert sdlab.reproduce(file).image.tobytes() == run.image.tobytes()
 

@@ -223,7 +223,6 @@ def shipped():
     return AutoencoderKL.from_pretrained(ASSETS / "pocket" / "vae", dtype=torch.float32).eval()
 
 
-@pytest.mark.waits_for("factor 8")
 def test_the_shipped_autoencoder_has_stable_diffusions_factor_and_is_small(shipped):
     assert isinstance(shipped, AutoencoderKL)
     assert 2 ** (len(shipped.config.block_out_channels) - 1) == 8
@@ -232,7 +231,6 @@ def test_the_shipped_autoencoder_has_stable_diffusions_factor_and_is_small(shipp
     assert sum(file.stat().st_size for file in files) <= 8e6
 
 
-@pytest.mark.waits_for("factor 8")
 def test_the_shipped_autoencoder_speaks_of_the_old_ones_latents(shipped):
     """Of true pictures at both sides that it is used at, of doubled small ones, and of noise it never saw."""
     small = AutoencoderKL.from_pretrained(KEPT, dtype=torch.float32).eval()
@@ -245,7 +243,6 @@ def test_the_shipped_autoencoder_speaks_of_the_old_ones_latents(shipped):
     assert agreement(encode(shipped, doubled), encode(small, drawn))["relative_error"] < 0.03
 
 
-@pytest.mark.waits_for("factor 8")
 def test_the_shipped_decoder_draws_what_the_old_one_drew_and_more(shipped):
     small = AutoencoderKL.from_pretrained(KEPT, dtype=torch.float32).eval()
     true = draw_true([scene for _, scene in one_thing(CPU.mix, 48)], 128, 6)

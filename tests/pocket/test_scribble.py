@@ -141,7 +141,6 @@ def test_a_grown_control_does_with_a_sketch_what_the_small_one_did_with_its_half
         assert (a - b).square().mean().sqrt() < 0.02 * b.std()  # but for one pixel out of sight, and the rim
 
 
-@pytest.mark.waits_for("factor 8")
 def test_a_control_for_another_size_is_refused(tmp_path):
     pipe = StableDiffusionPipeline.from_pretrained(ASSETS / "pocket", dtype=torch.float32)
     widths = (16,) * (pipe.vae_scale_factor.bit_length() + 1)

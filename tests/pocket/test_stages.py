@@ -157,7 +157,6 @@ def test_the_pool_refreshes_at_the_asked_pace():
     assert len(pool.scenes) == 64
 
 
-@pytest.mark.waits_for("factor 8")
 def test_pictures_of_half_the_side_are_learned_with_the_latents_that_they_have():
     """The autoencoder of factor 8 was made so that a picture has the latents of its half: a small one is its own half, doubled."""
     vae = AutoencoderKL.from_pretrained(ASSETS / "pocket" / "vae", dtype=torch.float32)
@@ -292,7 +291,6 @@ def test_a_killed_training_resumes(tmp_path, start_processes):
     assert AutoencoderKL.from_pretrained(tmp_path / "autoencoder" / "model").config.scaling_factor == 1.0
 
 
-@pytest.mark.waits_for("factor 8")
 def test_the_shipped_numbers_are_those_of_the_card_and_of_the_shipped_judge():
     results = json.loads((ASSETS / "pocket" / "evaluation.json").read_text(encoding="utf-8"))
     rows = (ASSETS / "pocket" / "README.md").read_text(encoding="utf-8").splitlines()

@@ -58,6 +58,10 @@ EXERCISES = [
         given=two_pure_styles,
         uses=("embed", "draw", "chances", "between", "belief"),
         between=True,
+        right=(
+            TURNS.format("(step + 1) // 2 % 2"),
+            'return draw(embed([first + ", " + then.split(", ")[1]]), [seed])[0]',
+        ),
         wrong={
             STUB: "as good as the first style alone",
             TURNS.format("1"): "as good as the second style alone",

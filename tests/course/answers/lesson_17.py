@@ -21,7 +21,7 @@ def three_pictures(pipe):
     written = apple.image.resize((200, 200))
     written.paste(layout.write_word("LOVE", 120).convert("RGB"), (40, 80))
     fits = layout.word_match([apple.image, cube.image], "LOVE")
-    return {"apple": apple, "written": written, "images": [cube.image], "plain": [fits.min() - 0.04, *(fits + 0.04)]}
+    return {"apple": apple, "written": written, "images": [cube.image], "plain": [fits.min() - 0.1, *(fits + 0.04)]}
 
 
 EXERCISES = [
@@ -50,7 +50,7 @@ EXERCISES = [
         wrong={
             STUB: "nothing is written on the apple",
             FIT.format("min(plain)"): "nothing is written on",
-            FIT.format("np.mean(plain)"): "compare with max(plain)",
+            FIT.format("np.mean(plain)"): "nothing is written on",
             FIT.format("0.9"): "compare with max(plain)",
             FIT.format("max(plain)").replace(">", "<"): "this should be yes",
             "return False": "this should be yes",
