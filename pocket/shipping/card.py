@@ -38,7 +38,8 @@ a tenth of the captions was empty. `make pocket CONFIG={config}` does the first 
 {notes}
 ## Numbers
 Fixed prompts with fixed seeds, {steps} steps, guidance {guidance}, judged by `sdlab.study.judge`, which may answer "none of these" and
-agrees with a person on {agreement} of two hundred pictures (`python -m pocket.reports.base --config {config}`):
+agrees with a vision model, which stands in for the eye, on {agreement} of two hundred pictures
+(`python -m pocket.reports.base --config {config}`):
 
 | prompts | how many | object | style | background | colour |
 |---|---|---|---|---|---|
@@ -85,7 +86,8 @@ With the negative prompt "{poor}" the pictures' sharpness goes from {unsaid[shar
 |---|---|---|---|
 {strengths}
 
-## Does it copy?
+"""
+COPY = """## Does it copy?
 For {samples} samples the sprite that fits best was searched among all of them, at three sizes and in any colour
 (`python -m pocket.reports.nearest --config {config}`).
 The median correlation of edges is {model[fit]:.2f}, and in {model[own]:.0%} of the samples
@@ -112,7 +114,9 @@ def _languages(shares):
     """What the captions of all runs were in, from each run's share of Portuguese ones."""
     if not any(shares):
         return "English"
-    return f"English and{'' if all(shares) else ' in the last run'}, {shares[-1]:.0%} of them, in Portuguese"
+    late = sum(map(bool, shares))
+    when = "" if all(shares) else f" in the last {late} runs" if late > 1 else " in the last run"
+    return f"English and{when}, {shares[-1]:.0%} of them, in Portuguese"
 
 
 def _table(results, cell):
@@ -144,8 +148,8 @@ def _short(near):
 
 
 def _behaviour(config, results):
-    """What `pocket.reports.behaviour` and `pocket.reports.nearest` found, in words and tables."""
-    found, near = results["behaviour"], results["nearest"]
+    """What `pocket.reports.behaviour` found, in words and tables."""
+    found = results["behaviour"]
     counts = sorted({row["steps"] for row in found["steps"]})
     shares = {(row["sampler"], row["steps"]): row["all"] for row in found["steps"]}
     names = dict.fromkeys(row["sampler"] for row in found["steps"])
@@ -161,7 +165,15 @@ def _behaviour(config, results):
         samplers=fill_table([name, *(f"{shares[name, n]:.0%}" for n in counts)] for name in names),
         poor=poor, unsaid=unsaid, said=said, true=true, open=open_, against=against,
         strengths=_rows(found["image to image"], ("strength", ""), ("distance", ".3f"), ("style", ".0%"), ("style of the source", ".0%")),
-        samples=near["samples"], pictures=near["training pictures"], model=_short(near["model"]), fresh=_short(near["fresh true pictures"]),
+    )  # fmt: skip
+
+
+def _copy(config, results):
+    """What `pocket.reports.nearest` found, in words."""
+    near = results["nearest"]
+    return COPY.format(
+        config=config.name, samples=near["samples"], pictures=near["training pictures"], model=_short(near["model"]),
+        fresh=_short(near["fresh true pictures"]),
     )  # fmt: skip
 
 
@@ -174,7 +186,7 @@ def card(config, story, results, hardware):
         concepts=(concepts := len(Inventor(config.mix).names)), styles=len(STYLES), backgrounds=len(BACKGROUNDS), agreement=_agreement(),
         **{stage: write_runs(story[stage]) for stage in ("autoencoder", "diffusion")}, enlarged=_enlarged(story),
         languages=_languages([run.get("portuguese", 0) for run in story["diffusion"]]),
-        behaviour=_behaviour(config, results) if {"behaviour", "nearest"} <= set(results) else "",
+        behaviour="".join(tell(config, results) for name, tell in (("behaviour", _behaviour), ("nearest", _copy)) if name in results),
         notes="".join(f"\n{note}\n" for note in story["notes"]), chance5=5 / concepts, psnr=results["autoencoder_psnr_db"],
         **{k: results[k] for k in ("steps", "guidance", "object_top5", "frechet")},
     )  # fmt: skip

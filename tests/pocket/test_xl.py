@@ -20,6 +20,7 @@ from pocket.stages.denoising import tokenize
 from pocket.stages.grow import TIME_WIDTH, grow_architecture, transplant
 from pocket.stages.refiner import TOLD, last_timesteps, narrow
 from pocket.stages.refiner import assemble as with_refiner
+from pocket.stages.retell import retell
 from pocket.stages.xl import DenoiserXL, enlarge
 from pocket.world.framing import Framed, Framer, photograph, tell, tell_refiner
 from pocket.world.scene import Scene, Thing, draw
@@ -179,3 +180,23 @@ def test_neither_a_worse_xl_nor_an_idle_refiner_is_shipped():
         refuse_worse(XL, worse)
     with pytest.raises(SystemExit, match="train the refiner longer"):
         refuse_idle_refiner(idle)
+
+
+@pytest.mark.parametrize(("expert", "told"), [("base", xl.TOLD), ("refiner", TOLD)])
+def test_told_of_pictures_twice_as_wide_it_hears_what_it_heard_before(expert, told, request):
+    """What a pipeline tells unasked is the same; of other sizes and crops most is kept, and what it hears beside them all is as it was."""
+    unet = request.getfixturevalue(expert).unet
+    layer, side = unet.add_embedding.linear_1, 128
+    before, changed = deepcopy(layer), deepcopy(unet)
+    errors = retell(changed, told, side)
+    assert len(errors) == told // 2 * 2 and max(errors[:4]) < 0.8
+
+    def hear(layer, numbers):
+        return layer(torch.cat([torch.ones(layer.in_features - told * TIME_WIDTH), unet.add_time_proj(torch.tensor(numbers)).flatten()]))
+
+    last = [6.0] if told == 5 else [float(side)] * 2
+    for frame, most in (((side, side, 0, 0), 0.01), ((90, 90, 0, 0), 0.7), ((170, 170, 20, 40), 0.9)):
+        doubled = [2.0 * number for number in frame] + (last if told == 5 else [2.0 * number for number in last])
+        asked = hear(before, [*map(float, frame), *last])
+        now, unchanged = ((hear(one, doubled) - asked).square().mean().sqrt() for one in (changed.add_embedding.linear_1, before))
+        assert now < most * unchanged
