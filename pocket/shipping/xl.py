@@ -61,7 +61,7 @@ Configuration `{config}`, on {hardware}: {run}. The U-Net was grown from the poc
 encoder continues the pocket model's, the second one is new. A fifth of the pictures was small and enlarged, a quarter cropped, and
 the model was told so (Podell et al. 2023, section 2.2). `python -m pocket.stages.xl --config {config}` does it again. The data have a card,
 `pocket/data/README.md`.
-"""
+{notes}"""
 EXPERT = """The XL's refiner: a U-Net of {refiner:.1f} M parameters for the last fifth of the noise, told an aesthetic score. It is used in
 a stock `StableDiffusionXLImg2ImgPipeline` with the autoencoder and the second text encoder of the base.
 """
@@ -69,7 +69,7 @@ EXPERT_HOW = """## How
 Configuration `{config}`, on {hardware}: {run}. It began as a copy of the base's U-Net and saw timesteps 0 to 199 only (Podell et al.
 2023, section 2.5). The score is 2.5 for pictures that were spoilt and 6.0 for the others; a quarter was spoilt.
 `python -m pocket.stages.refiner --config {config}` does it again.
-"""
+{notes}"""
 LIMITS = {  # what the models of a configuration did not learn
     "text-to-image": {
         "cpu": """It draws 256×256, which is what two CPU cores carry; the configuration `gpu` knows more things and has not
@@ -92,7 +92,7 @@ def _rows(results):
             yield kind, way, *shares, f"{found['frechet of quarters']:.1f}", f"{found['fine error']:.3f}"
 
 
-def card(opening, how, task, title, config, runs, results, hardware):
+def card(opening, how, task, title, config, runs, notes, results, hardware):
     """A card's text, every number taken from the results and the log."""
 
     def cell(row, way):
@@ -103,7 +103,7 @@ def card(opening, how, task, title, config, runs, results, hardware):
     sizes = {part: count / 1e6 for part, count in results["parameters"].items()}
     return (HEAD + opening + USE + how + NUMBERS).format(
         task=task, title=title, config=config.name, hardware=hardware, run=write_runs(runs), rows=fill_table(_rows(results)),
-        told=fill_table(told), limits=LIMITS[task].get(config.name, ""), **facts, **sizes,
+        told=fill_table(told), notes="".join(f"\n{note}\n" for note in notes), limits=LIMITS[task].get(config.name, ""), **facts, **sizes,
     )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def main(
             fill(partial)
             write(story, partial)
 
-        ship(shipment, fill_and_tell, results, card(*texts, config, story[stage], results, hardware))
+        ship(shipment, fill_and_tell, results, card(*texts, config, story[stage], story["notes"], results, hardware))
 
 
 if __name__ == "__main__":

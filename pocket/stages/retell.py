@@ -6,6 +6,7 @@ that reads them is exchanged for one that makes of the features of 2x, as nearly
 For what a pipeline tells unasked, the size that is drawn and no crop, it makes the same.
 """
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Annotated
 
@@ -16,10 +17,12 @@ from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from pocket.stages import refiner, xl
 from pocket.stages.config import CONFIGS
 from pocket.stages.grow import TIME_WIDTH
-from pocket.stages.story import hand_on
+from pocket.stages.story import add_note, hand_on
 from sdlab.assets import ASSETS
 
 USUAL = 1e6  # how much more it weighs than any other number that what is told unasked keeps its meaning
+NOTE = """It was trained on the latents of pictures of half this side, and told of sizes in their pixels. What it is told now are
+pixels of the pictures that it shows: `pocket.stages.retell` exchanged the layer that reads the numbers, without training."""
 SMALL = 0.1  # the weight of a weight's own square: without it they are millions, which no float32 can add up
 
 
@@ -54,6 +57,17 @@ def retell(unet, told, side):
     return errors
 
 
+@torch.no_grad()
+def predict(unet, numbers):
+    """What a U-Net makes of four noises at four timesteps when it is told some numbers: (4, 4, side, side), its noises always the same."""
+    chance, config = torch.Generator().manual_seed(0), unet.config
+    x = torch.randn(4, config.in_channels, config.sample_size, config.sample_size, generator=chance)
+    words = torch.randn(4, 77, config.cross_attention_dim, generator=chance)
+    caption = torch.randn(4, unet.add_embedding.linear_1.in_features - len(numbers) * TIME_WIDTH, generator=chance)
+    added = {"text_embeds": caption, "time_ids": torch.tensor([numbers] * 4, dtype=torch.float32)}
+    return unet(x, torch.tensor([900, 600, 300, 50]), words, added_cond_kwargs=added).sample
+
+
 def main(
     config: Annotated[str, typer.Option(help="which configuration they were trained with")] = "cpu",
     folder: Annotated[Path, typer.Option(help="where the results go, as those of the stages do")] = Path("build/pocket"),
@@ -64,11 +78,19 @@ def main(
     base = StableDiffusionXLPipeline.from_pretrained(start / "pocket-xl", vae=None, dtype=torch.float32)
     expert = UNet2DConditionModel.from_pretrained(start / "pocket-xl-refiner" / "unet", dtype=torch.float32)
     for name, unet, told, whole in (("xl", base.unet, xl.TOLD, base), ("refiner", expert, refiner.TOLD, expert)):
-        errors = retell(unet, told, side)
-        print(f"{name}: off by {', '.join(f'{error:.2f}' for error in errors)} standard deviations")
+        old, last = deepcopy(unet), [side, side] if told == xl.TOLD else [6.0]
+        print(f"{name}: off by {', '.join(f'{error:.2f}' for error in retell(unet, told, side))} standard deviations")
+        frames = {"unasked": (side, side, 0, 0), "a small original": (85, 85, 0, 0), "a crop": (192, 192, 32, 64)}
+        for words, frame in frames.items():
+            doubled = [2 * number for number in (*frame, *last)] if told == xl.TOLD else [*(2 * number for number in frame), *last]
+            asked = predict(old, [*frame, *last])
+            ways = (predict(unet, doubled), predict(old, doubled), predict(old, [*frames["unasked"], *last]))
+            now, unchanged, untold = ((way - asked).std().item() for way in ways)
+            print(f"  told {words}: predictions move by {now:.2g}; without the change by {unchanged:.2g}; not told by {untold:.2g}")
         (folder / name).mkdir(parents=True, exist_ok=True)
         whole.save_pretrained(folder / name / "model")
         hand_on(start / ("pocket-xl" if name == "xl" else "pocket-xl-refiner"), folder / name)
+        add_note(NOTE, folder / name)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,16 @@ def hand_on(start, folder):
             return
 
 
+def add_note(note, folder):
+    """Add a sentence to the story of the model that the run in a folder began with, once."""
+    file = folder / BEFORE
+    story = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    notes = story.setdefault("notes", [])
+    if note not in notes:
+        notes.append(note)
+    file.write_text(json.dumps(story, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def tell(folder, stages, **details):
     """What went into the model in `folder`: `{stage: [runs], …, "notes": [sentences]}`, with the runs of the model that it began with.
 
