@@ -250,7 +250,7 @@ sdlab.grid([Image.open(images / row["file_name"]) for row in rows[::4]], columns
 # %%
 shoes = sdlab.train_lora(
     pipe, images, place / "shoes", rank=8, alpha=16, targets=targets,
-    batch=16, accumulation=1, lr=2e-3, steps=kept["settings"]["steps"], minutes=2.5,
+    batch=16, accumulation=1, lr=2e-3, steps=kept["settings"]["steps"], minutes=1.5,
     save_steps=100, keep=2, validate=prompts[:1], validate_steps=50,
 )  # fmt: skip
 print(
@@ -319,10 +319,10 @@ sdlab.claim(
 )
 
 # %% [markdown]
-# Colour and background were right before, and stayed right. What is new is the shoe; it is not
-# better centred than what stood there before. The loss fell by a part, and the pictures are others
-# altogether. Every picture has the size that was asked for:
-# the model's own, which is small. The shop would ask SD 1.5 for 512×512.
+# Colour and background were right before, and stayed right. What is new is the shoe, and as a rule
+# it is better centred than what stood there before. The loss fell by a part, and the pictures are
+# others altogether. Every picture has the size that was asked for: the model's own, which is small.
+# The shop would ask SD 1.5 for 512×512.
 #
 # Has it learned what a shoe is, or has it learned 54 pictures by heart? We look for the nearest
 # training picture of some of our results, in the features of the judge.
@@ -510,9 +510,9 @@ sdlab.claim(
 # Read the table by its intervals: where two of them overlap widely, these pictures do not tell the
 # two apart. Each line is one training with one seed, and a second one would move every number.
 # Three things are sure enough. Rank 2 is plenty for a shoe. The learning rate that is usual for
-# SD 1.5 teaches next to nothing in so few steps: there it has ten times as many. And the price: a
-# file of all weights is many times as large as a LoRA, and for every thing that you teach you would
-# need another one.
+# SD 1.5 teaches much less in so few steps: there it has ten times as many. And the price: a file of
+# all weights is many times as large as a LoRA, and for every thing that you teach you would need
+# another one.
 #
 # A rank says how much *could* be changed. Does a LoRA use it?
 #

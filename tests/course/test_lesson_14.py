@@ -28,7 +28,7 @@ def test_the_shoe_is_what_is_new(kept):
     assert np.mean(kept["before"]["shoe"]) < 0.25
     for question in ("colour", "white"):
         assert min(np.mean(kept[name][question]) for name in ("before", "rank 8")) > 0.8
-    assert np.mean(kept["rank 8"]["centred"]) < np.mean(kept["before"]["centred"]) + 0.1
+    assert difference(kept["rank 8"]["centred"], kept["before"]["centred"]).low > 0
 
 
 def test_the_things_suffer_and_style_and_place_are_hardly_touched(kept):
@@ -44,5 +44,5 @@ def test_near_the_middle_it_becomes_a_shoe_and_beyond_1_there_are_not_more(kept)
 
 def test_what_is_sure_enough_of_ranks_and_rates(kept):
     assert difference(kept["rank 2"]["shoe"], kept["before"]["shoe"]).low > 0 and np.mean(kept["rank 2"]["shoe"]) > 0.6
-    assert np.mean(kept["rank 8, lr 1e-4"]["shoe"]) < np.mean(kept["before"]["shoe"]) + 0.2
+    assert np.mean(kept["rank 8, lr 1e-4"]["shoe"]) < 0.5 * np.mean(kept["rank 8"]["shoe"])
     assert kept["all weights"]["bytes"] > 20 * kept["rank 16"]["bytes"]
