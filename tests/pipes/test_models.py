@@ -77,7 +77,7 @@ def test_a_sketch_becomes_a_picture_that_keeps_to_it():
     assert models.name_of(pipe) == "pocket-scribble"
     assert models.native_side(pipe) == models.MODELS["pocket-scribble"].side
     texts, scenes = map(list, zip(*prompts.one_thing(CPU.mix, 16), strict=True))
-    lines = outline_things(scenes, CPU.side, 1)
+    lines = outline_things(scenes, CPU.shown, 1)
     pictures = sample(pipe, texts, steps=10, image=list(as_hint(lines)))
     assert agreement(pictures, lines) > agreement(pictures, lines.roll(1, 0)) + 0.1
 
