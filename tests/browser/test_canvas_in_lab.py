@@ -224,7 +224,7 @@ def test_a_finger_draws_and_does_not_scroll(page, sketch):
 
 
 def test_a_mask_lies_over_its_picture_and_is_drawn_anew(page, mask, look):
-    mask.get_by_label("brush size").fill("16")
+    mask.get_by_label("brush size").fill("24")
     drag(page, mask, (0.3, 0.35), (0.7, 0.35), (0.3, 0.55), (0.7, 0.55))
     result(mask, 1)
     assert ask(page, "over.mask.mode, over.mask.size == begun.image.size") == "L True"
